@@ -1,0 +1,1 @@
+"""The streaming HTTP client (floor 2)."""

@@ -1,0 +1,1 @@
+"""Context windows: models, tokens, histories, trimming, condensing, output limits (floor 1)."""

@@ -1,0 +1,348 @@
+"""Every error that streamarena raises, in one tree with one root.
+
+Names say what happened; attributes carry the data that the message is built from, so that code can act on an error
+without parsing text. A limit that was met names itself and the setting that raises it.
+
+    StreamArenaError
+    ├── ConfigurationError              a setting, environment variable or file that cannot be used
+    │   └── MissingExtraError           an optional library is not installed; `.extra` names what to install
+    ├── MemoryScopeError                misuse of a request scope
+    │   ├── ScopeClosedError            a span, lease or arena used after its scope ended
+    │   ├── NoScopeError                `current_arena()` where no scope is open
+    │   ├── WrongThreadError            an arena used from a thread that does not own it
+    │   └── QuotaExceededError          a scope asked for more bytes than its quota
+    ├── PoolError                       misuse of a pool
+    │   └── DoubleReleaseError          something was given back twice
+    ├── StaleHandleError                a generational handle whose object is gone, or of another arena
+    ├── LimitExceededError              input larger than a named limit; `.limit`, `.setting`
+    │   ├── EventTooLargeError          one server-sent event
+    │   ├── HeaderTooLargeError         HTTP header bytes or count
+    │   └── BodyTooLargeError           a response, or its decompressed form
+    ├── ConnectionFailedError           no connection: refused, unreachable, name not found, TLS
+    ├── PoolClosedError                 the client is closed
+    ├── ProtocolError                   the peer broke HTTP
+    ├── StreamClosedError               the stream was closed on this side and cannot be read further
+    ├── StreamTruncatedError            the peer ended the stream before its end was announced
+    ├── StreamTimeoutError              also a TimeoutError; `.seconds`
+    │   ├── ConnectTimeoutError
+    │   ├── PoolTimeoutError            no connection became free in time
+    │   ├── FirstContentTimeoutError
+    │   ├── IdleTimeoutError            no content for too long; pings and comments are not content
+    │   └── TotalTimeoutError
+    ├── ProviderError                   the model's provider answered with an error; `.status`, `.body`
+    │   ├── UnexpectedContentError      a 200 that is not a stream: an HTML page, a JSON body
+    │   └── DecodeError                 an event whose shape no decoder knows
+    ├── ContextError                    a history cannot be brought into the window
+    │   └── CannotFitError              `.smallest` is the least budget that would do
+    └── PromptError                     a prompt pack or a prompt setting is wrong
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "StreamArenaError",
+    "ConfigurationError",
+    "MissingExtraError",
+    "MemoryScopeError",
+    "ScopeClosedError",
+    "NoScopeError",
+    "WrongThreadError",
+    "QuotaExceededError",
+    "PoolError",
+    "DoubleReleaseError",
+    "StaleHandleError",
+    "LimitExceededError",
+    "EventTooLargeError",
+    "HeaderTooLargeError",
+    "BodyTooLargeError",
+    "ConnectionFailedError",
+    "PoolClosedError",
+    "ProtocolError",
+    "StreamClosedError",
+    "StreamTruncatedError",
+    "StreamTimeoutError",
+    "ConnectTimeoutError",
+    "PoolTimeoutError",
+    "FirstContentTimeoutError",
+    "IdleTimeoutError",
+    "TotalTimeoutError",
+    "ProviderError",
+    "UnexpectedContentError",
+    "DecodeError",
+    "ContextError",
+    "CannotFitError",
+    "PromptError",
+]
+
+
+class StreamArenaError(Exception):
+    """The root of every error that streamarena raises on purpose."""
+
+
+class ConfigurationError(StreamArenaError):
+    """A setting, environment variable or file that cannot be used as it is."""
+
+
+class MissingExtraError(ConfigurationError):
+    """An optional library is needed and not installed.
+
+    Attributes:
+        library: the import that failed.
+        extra: the extra of this distribution that brings it.
+    """
+
+    def __init__(self, library: str, extra: str, purpose: str = "this") -> None:
+        super().__init__(f"{purpose} needs {library}; install it with: pip install 'streamarena[{extra}]'")
+        self.library = library
+        self.extra = extra
+
+
+# ---------------------------------------------------------------- memory
+
+
+class MemoryScopeError(StreamArenaError):
+    """Misuse of a request scope or of what was taken inside it."""
+
+
+class ScopeClosedError(MemoryScopeError):
+    """A span, lease or arena was used after its scope had ended."""
+
+    def __init__(self, what: str = "arena", label: str | None = None) -> None:
+        super().__init__(f"the {what} belongs to a request scope that has ended" + (f" ({label})" if label else ""))
+        self.label = label
+
+
+class NoScopeError(MemoryScopeError):
+    """No request scope is open in this context."""
+
+    def __init__(self) -> None:
+        super().__init__("no request scope is open here; use `with request_scope():` around the request")
+
+
+class WrongThreadError(MemoryScopeError):
+    """An arena was asked to allocate from a thread that does not own it."""
+
+    def __init__(self, owner: int, caller: int) -> None:
+        super().__init__(f"the arena belongs to thread {owner} and was used from thread {caller}")
+        self.owner = owner
+        self.caller = caller
+
+
+class QuotaExceededError(MemoryScopeError):
+    """A scope asked for more bytes than its quota allows.
+
+    Attributes:
+        quota: bytes allowed; requested: bytes asked for now; used: bytes taken before, by kind of taker.
+    """
+
+    def __init__(self, quota: int, requested: int, used: dict[str, int], label: str | None = None) -> None:
+        taken = ", ".join(f"{kind} {count}" for kind, count in used.items() if count) or "nothing"
+        name = f" {label!r}" if label else ""
+        super().__init__(
+            f"request scope{name} has a quota of {quota} bytes, has taken {sum(used.values())} ({taken}) "
+            f"and was asked for {requested} more; raise it with request_scope(quota=...)"
+        )
+        self.quota = quota
+        self.requested = requested
+        self.used = used
+        self.label = label
+
+
+class PoolError(StreamArenaError):
+    """Misuse of a pool."""
+
+
+class DoubleReleaseError(PoolError):
+    """Something was given back to its pool twice."""
+
+
+class StaleHandleError(StreamArenaError):
+    """A generational handle whose object was removed, or that belongs to another arena."""
+
+
+# ---------------------------------------------------------------- limits
+
+
+class LimitExceededError(StreamArenaError):
+    """Input larger than a named limit.
+
+    Attributes:
+        limit: the limit that was met; seen: how much there was at least; setting: the parameter that raises it.
+    """
+
+    what = "input"
+    unit = "bytes"
+
+    def __init__(self, limit: int, seen: int, setting: str) -> None:
+        super().__init__(f"{self.what} of at least {seen} {self.unit} passes the limit of {limit}; raise {setting}")
+        self.limit = limit
+        self.seen = seen
+        self.setting = setting
+
+
+class EventTooLargeError(LimitExceededError):
+    """One server-sent event is larger than `max_event_bytes`."""
+
+    what = "a server-sent event"
+
+
+class HeaderTooLargeError(LimitExceededError):
+    """The header of a response has too many bytes or fields."""
+
+    what = "a response header"
+
+
+class BodyTooLargeError(LimitExceededError):
+    """A body, or its decompressed form, is larger than allowed."""
+
+    what = "a body"
+
+
+# ---------------------------------------------------------------- the wire
+
+
+class ConnectionFailedError(StreamArenaError):
+    """No connection could be made: refused, unreachable, name not found, or TLS refused the peer.
+
+    Attributes:
+        host: the host asked for; port: its port. The operating system's error is the `__cause__`.
+    """
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"cannot connect to {host}:{port}: {reason}")
+        self.host = host
+        self.port = port
+        self.reason = reason
+
+
+class PoolClosedError(StreamArenaError):
+    """The client or pool has been closed."""
+
+
+class ProtocolError(StreamArenaError):
+    """The peer sent something that is not HTTP/1.1."""
+
+
+class StreamClosedError(StreamArenaError):
+    """The stream was closed on this side and cannot be read any further."""
+
+
+class StreamTruncatedError(StreamArenaError):
+    """The peer ended the stream before its end was announced.
+
+    Attributes:
+        received: body bytes received before the cut.
+    """
+
+    def __init__(self, reason: str, received: int = 0) -> None:
+        super().__init__(f"the stream was cut short after {received} bytes: {reason}")
+        self.reason = reason
+        self.received = received
+
+
+class StreamTimeoutError(StreamArenaError, TimeoutError):
+    """A time limit passed. `.seconds` is the limit."""
+
+    what = "the request"
+    setting = "timeouts"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"{self.what} took longer than {seconds:g} s; the limit is {self.setting}")
+        self.seconds = seconds
+
+
+class ConnectTimeoutError(StreamTimeoutError):
+    """Name look-up, TCP and TLS together took too long."""
+
+    what = "connecting"
+    setting = "Timeouts.connect"
+
+
+class PoolTimeoutError(StreamTimeoutError):
+    """No connection of the pool became free in time."""
+
+    what = "waiting for a free connection"
+    setting = "Timeouts.pool"
+
+
+class FirstContentTimeoutError(StreamTimeoutError):
+    """The first content did not arrive in time; pings, comments and role-only chunks are not content."""
+
+    what = "the wait for the first content"
+    setting = "Timeouts.first_content"
+
+
+class IdleTimeoutError(StreamTimeoutError):
+    """No content arrived for too long; pings and comments are not content."""
+
+    what = "the wait for more content"
+    setting = "Timeouts.idle"
+
+
+class TotalTimeoutError(StreamTimeoutError):
+    """The whole request took too long."""
+
+    what = "the whole request"
+    setting = "Timeouts.total"
+
+
+# ---------------------------------------------------------------- providers
+
+
+class ProviderError(StreamArenaError):
+    """The provider answered with an error, before or in the middle of a stream.
+
+    Attributes:
+        status: HTTP status, or None for an error inside a stream; code, type: the provider's own names for it;
+        body: the start of what was received; headers: response headers, lower-cased names, without secrets.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        type: str | None = None,  # noqa: A002 - the providers' own name for this field
+        body: bytes = b"",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"HTTP {status}: {message}" if status is not None else message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.type = type
+        self.body = body
+        self.headers = headers or {}
+
+
+class UnexpectedContentError(ProviderError):
+    """A success status whose body is not a stream of the expected kind."""
+
+
+class DecodeError(ProviderError):
+    """An event whose shape no decoder knows, not even the tolerant one."""
+
+
+# ---------------------------------------------------------------- context and prompts
+
+
+class ContextError(StreamArenaError):
+    """A message history cannot be handled as asked."""
+
+
+class CannotFitError(ContextError):
+    """No valid history fits the budget.
+
+    Attributes:
+        budget: tokens allowed; smallest: tokens of the smallest valid history.
+    """
+
+    def __init__(self, budget: int, smallest: int) -> None:
+        super().__init__(f"no valid history fits {budget} tokens; the smallest valid one needs {smallest}")
+        self.budget = budget
+        self.smallest = smallest
+
+
+class PromptError(StreamArenaError):
+    """A prompt pack, an entry of it, or a prompt setting is wrong."""

@@ -1,0 +1,1 @@
+"""Load tests for token streams (floor 3)."""

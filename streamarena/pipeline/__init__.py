@@ -1,0 +1,1 @@
+"""Stages over chunks, fused into one synchronous loop, with asynchronous boundaries (floor 2)."""

@@ -1,0 +1,1 @@
+"""The prompt catalogue and its assembly (floor 1)."""

@@ -1,0 +1,1 @@
+"""The relay and the working parts of the ASGI middleware (floor 3)."""
