@@ -1,0 +1,5 @@
+"""`python -m streamarena` is the `streamarena` command."""
+
+from streamarena.cli import main
+
+main()
