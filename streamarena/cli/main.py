@@ -14,7 +14,7 @@ __all__ = ["COMMANDS", "group"]
 COMMANDS: Final[dict[str, str]] = {}
 
 
-class LazyGroup(click.Group):
+class _LazyGroup(click.Group):
     """A group whose commands live in `streamarena.cli.<name>` and are imported on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -45,7 +45,7 @@ class LazyGroup(click.Group):
             raise click.UsageError(str(error)) from error
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="streamarena")
 def group() -> None:
     """LLM token streams in asyncio: a request is a scope, and bytes are borrowed."""
