@@ -18,6 +18,7 @@ without parsing text. A limit that was met names itself and the setting that rai
     │   ├── EventTooLargeError          one server-sent event
     │   ├── HeaderTooLargeError         HTTP header bytes or count
     │   └── BodyTooLargeError           a response, or its decompressed form
+    ├── InvalidFieldError               a value that a server-sent event cannot carry; also a ValueError; `.field`
     ├── ConnectionFailedError           no connection: refused, unreachable, name not found, TLS
     ├── PoolClosedError                 the client is closed
     ├── ProtocolError                   the peer broke HTTP
@@ -63,6 +64,7 @@ __all__ = [
     "EventTooLargeError",
     "HeaderTooLargeError",
     "BodyTooLargeError",
+    "InvalidFieldError",
     "ConnectionFailedError",
     "PoolClosedError",
     "ProtocolError",
@@ -215,6 +217,19 @@ class BodyTooLargeError(LimitExceededError):
 
 
 # ---------------------------------------------------------------- the wire
+
+
+class InvalidFieldError(StreamArenaError, ValueError):
+    """A value that a field of a server-sent event cannot carry: the reader would see other lines, or ignore it.
+
+    Attributes:
+        field: the field's name; value: what it was to carry.
+    """
+
+    def __init__(self, field: str, value: object) -> None:
+        super().__init__(f"the field {field} of a server-sent event cannot carry {value!r:.80}")
+        self.field = field
+        self.value = value
 
 
 class ConnectionFailedError(StreamArenaError):
