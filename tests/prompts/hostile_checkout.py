@@ -1,0 +1,39 @@
+"""Hazards for a reader of checkouts that are better made on the spot than stored.
+
+Each function writes one file below ``root``, a copy of a synthetic checkout, and returns its path.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["write_deeply_nested_template", "write_escaping_link", "write_large_template"]
+
+SECTIONS = Path("src/core/prompts/sections")
+
+
+def write_large_template(root: Path, size: int = 1 << 20) -> Path:
+    """Write one template literal of ``size`` characters, all of them literal text."""
+    line = "This line is one of very many.\n"
+    body = (line * (size // len(line) + 1))[:size]
+    return _write(root / SECTIONS / "large.ts", f"export const largeSection = `{body}`\n")
+
+
+def write_deeply_nested_template(root: Path, depth: int = 500) -> Path:
+    """Write a template that holds a template in a placeholder, ``depth`` levels deep."""
+    return _write(
+        root / SECTIONS / "deep.ts", "export const deepSection = " + "`a${" * depth + '"b"' + "}c`" * depth + "\n"
+    )
+
+
+def write_escaping_link(root: Path, outside: Path) -> Path:
+    """Write a section that is a symbolic link to a TypeScript file in ``outside``, a folder beyond the checkout."""
+    secret = _write(outside / "secret.ts", "export const secretSection = `This text lies outside of the checkout.`\n")
+    link = root / SECTIONS / "secret.ts"
+    link.symlink_to(secret)
+    return link
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
