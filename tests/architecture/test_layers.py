@@ -26,9 +26,10 @@ MAY_TOUCH_FILES = (
 )
 # An anonymous map is memory and not a file; the environment is configuration; both are named module by module.
 EXCEPTIONS: dict[str, set[str]] = {
-    "streamarena.memory.buffers": {"mmap", "os"},
+    "streamarena.memory._blocks": {"mmap"},
+    "streamarena.memory.config": {"os"},
+    "streamarena.memory.resources": {"os"},
     "streamarena.memory.manager": {"os"},
-    "streamarena.memory.arena": {"os"},
 }
 
 
