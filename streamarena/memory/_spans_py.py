@@ -53,6 +53,9 @@ class Chunk:
         poison(self._block)
 
 
+_NOTHING = Chunk(0)
+
+
 class Span:
     """Bytes kept in an arena until its scope ends.
 
@@ -141,6 +144,9 @@ class SpanAllocator:
         size = len(data)
         if self._metered:
             self._charge(size, "spans")
+        self._allocations += 1
+        if not size:
+            return Span(self, _NOTHING, 0, 0)  # no place in a chunk, which may go back before its empty spans do
         chunk = self._chunk
         if chunk is None or chunk.used + size > chunk.size:
             chunk = self._refill(size)
@@ -149,7 +155,6 @@ class SpanAllocator:
         chunk._view[start:stop] = data
         chunk.used = stop
         self._bytes += size
-        self._allocations += 1
         return Span(self, chunk, start, stop)
 
     def free(self, span: Span) -> bool:
@@ -166,6 +171,9 @@ class SpanAllocator:
         if self._closed or span._owner is not self or get_ident() != self._owner:
             return False
         chunk = span._chunk
+        if chunk is _NOTHING:
+            span._owner = None
+            return True
         if chunk.used != span._stop or (span._viewed and chunk.is_exported()):
             return False
         size = span._stop - span._start

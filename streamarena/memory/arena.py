@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 IntegerCode: TypeAlias = Literal["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"]
 FloatCode: TypeAlias = Literal["f", "d"]
-ReleasableT = TypeVar("ReleasableT", bound=Releasable)
+_ReleasableT = TypeVar("_ReleasableT", bound=Releasable)
 
 _current: ContextVar[Arena | None] = ContextVar("streamarena_arena", default=None)
 
@@ -202,7 +202,7 @@ class Arena(SpanAllocator):
         span = self.alloc_bytes(memoryview(array(typecode, items)))
         return span.view.cast(typecode)
 
-    def lease(self, item: ReleasableT) -> ReleasableT:
+    def lease(self, item: _ReleasableT) -> _ReleasableT:
         """Take over something that must be released, and return it. It is released when the scope ends.
 
         Whoever wants to give it back earlier calls its `release()`; an item that says `released` is not released again.
