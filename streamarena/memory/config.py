@@ -17,8 +17,8 @@ from streamarena.errors import ConfigurationError
 
 __all__ = ["ENVIRONMENT", "MemoryConfig", "parse_bytes"]
 
-KIB: Final = 1 << 10
-MIB: Final = 1 << 20
+_KIB: Final = 1 << 10
+_MIB: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +38,15 @@ class MemoryConfig:
         debug: poison memory that was given back, remember where everything was taken, warn about what was not returned.
     """
 
-    arena_bytes: int = MIB
-    pool_bytes: int = 2 * MIB
+    arena_bytes: int = _MIB
+    pool_bytes: int = 2 * _MIB
     buffer_counts: tuple[int, int, int] = (100, 50, 10)
     pool_objects: int = 256
     interner_bytes: int = 500_000
     interner_entries: int = 4096
     interner_text_bytes: int = 256
     tracking_bytes: int = 100_000
-    file_bytes: int = 100 * MIB
+    file_bytes: int = 100 * _MIB
     debug: bool = False
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ ENVIRONMENT: Final[dict[str, str]] = {
     "STREAMARENA_FILE_BYTES": "file_bytes",
 }
 
-_UNITS = {"": 1, "b": 1, "kb": 1000, "kib": KIB, "mb": 1000**2, "mib": MIB, "gb": 1000**3, "gib": 1 << 30}
+_UNITS = {"": 1, "b": 1, "kb": 1000, "kib": _KIB, "mb": 1000**2, "mib": _MIB, "gb": 1000**3, "gib": 1 << 30}
 _SIZE = re.compile(r"\s*([0-9]{1,15})\s*([A-Za-z]{0,3})\s*", re.ASCII)
 
 
