@@ -7,7 +7,9 @@ usage, pings and finish records do not. Invariant: a decoder never emits a conte
 Cost: one allocation a chunk (msgspec structs without a garbage-collector header); strings are shared with the decode.
 Kinds follow section 6.1 of the reference behaviour: `tool_call_partial` is what wires bring; `tool_call_start`,
 `tool_call_delta`, `tool_call_end` and `tool_call` are what the assembler makes of it.
-Not here: decoding (`providers/<api>.py`), joining (`providers/assembly.py`).
+Usage is a snapshot: each `UsageChunk` holds all that the provider has reported so far, so the last one of a stream is
+its usage. (The reference's consumer adds them up, and counts Anthropic's output twice.)
+Not here: decoding (`providers/decoders/`), joining (`providers/assembly.py`, `providers/accumulator.py`).
 """
 
 from __future__ import annotations
@@ -66,12 +68,16 @@ class StartChunk(msgspec.Struct, frozen=True, gc=False):
 
 
 class TextChunk(msgspec.Struct, frozen=True, gc=False):
-    """A piece of the answer's text; `index` is the choice (OpenAI) or candidate (Gemini) it belongs to."""
+    """A piece of the answer's text; `index` is the choice (OpenAI) or candidate (Gemini) it belongs to.
+
+    `refusal` is true where the wire keeps the words of a refusal apart from the answer.
+    """
 
     kind: ClassVar[Literal["text"]] = "text"
     is_content: ClassVar[bool] = True
     text: str
     index: int = 0
+    refusal: bool = False
 
 
 class ReasoningChunk(msgspec.Struct, frozen=True, gc=False):
@@ -85,11 +91,15 @@ class ReasoningChunk(msgspec.Struct, frozen=True, gc=False):
 
 
 class ThinkingCompleteChunk(msgspec.Struct, frozen=True, gc=False):
-    """A block of reasoning is complete and this is its signature (or its encrypted form). Not content."""
+    """A block of reasoning is complete and this is its signature. Not content.
+
+    With `redacted`, `signature` is the encrypted reasoning itself, which the provider wants back unread.
+    """
 
     kind: ClassVar[Literal["thinking_complete"]] = "thinking_complete"
     is_content: ClassVar[bool] = False
     signature: str
+    redacted: bool = False
 
 
 class GroundingSource(msgspec.Struct, frozen=True, gc=False):
@@ -109,7 +119,10 @@ class GroundingChunk(msgspec.Struct, frozen=True):
 
 
 class ToolCallPartialChunk(msgspec.Struct, frozen=True, gc=False):
-    """A raw fragment of a tool call as the wire brought it; `index` tells parallel calls apart."""
+    """A raw fragment of a tool call as the wire brought it; `index` tells parallel calls of one `choice` apart.
+
+    At least one of `id`, `name` and `arguments` is a string that is not empty.
+    """
 
     kind: ClassVar[Literal["tool_call_partial"]] = "tool_call_partial"
     is_content: ClassVar[bool] = True
@@ -117,6 +130,7 @@ class ToolCallPartialChunk(msgspec.Struct, frozen=True, gc=False):
     id: str | None = None
     name: str | None = None
     arguments: str | None = None
+    choice: int = 0
 
 
 class ToolCallStartChunk(msgspec.Struct, frozen=True, gc=False):
@@ -154,13 +168,15 @@ class ToolCallChunk(msgspec.Struct, frozen=True, gc=False):
     name: str
     arguments: str
     index: int = 0
+    choice: int = 0
 
 
 class UsageChunk(msgspec.Struct, frozen=True, gc=False):
     """Token counts as the provider reported them so far; fields that it did not give are None.
 
     `input_tokens` and `output_tokens` are the provider's own numbers: Anthropic's input excludes cache tokens, the
-    others' includes them. `total_cost` is in the provider's currency (US dollars) where it says.
+    others' includes them, and `cache_in_input` says which of the two it is. `total_cost` is in the provider's currency
+    (US dollars) where it says.
     """
 
     kind: ClassVar[Literal["usage"]] = "usage"
@@ -171,16 +187,21 @@ class UsageChunk(msgspec.Struct, frozen=True, gc=False):
     cache_read_tokens: int | None = None
     reasoning_tokens: int | None = None
     total_cost: float | None = None
+    cache_in_input: bool = True
 
 
 class FinishChunk(msgspec.Struct, frozen=True, gc=False):
-    """A choice is finished; `reason` is normalised, `raw_reason` is the provider's word."""
+    """A choice is finished; `reason` is normalised, `raw_reason` is the provider's word.
+
+    `stop_sequence` is the text that stopped the model, where the provider says which.
+    """
 
     kind: ClassVar[Literal["finish"]] = "finish"
     is_content: ClassVar[bool] = False
     reason: FinishReason
     raw_reason: str | None = None
     index: int = 0
+    stop_sequence: str | None = None
 
 
 class ErrorChunk(msgspec.Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""Events to chunks: one file for each wire API, chosen by `streamarena.providers.decoder_for`."""

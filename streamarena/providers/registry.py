@@ -1,0 +1,79 @@
+"""Decoders and encoders by the name of their wire API.
+
+A name of the OpenAI-compatible family (`dialects.py`) is accepted wherever `openai-chat` is.
+Each module is imported when it is first asked for, so that a process pays only for the wires it speaks.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from streamarena.errors import ConfigurationError
+from streamarena.providers.dialects import DIALECTS
+from streamarena.providers.interfaces import Decoder, Encoder  # noqa: TC001 - annotations stay readable at run time
+
+__all__ = ["APIS", "WIRES", "decoder_for", "encoder_for", "wire_of"]
+
+_DECODERS: Final[dict[str, str]] = {
+    "openai-chat": "openai_chat:OpenAIChatDecoder",
+    "anthropic": "anthropic:AnthropicDecoder",
+}
+_ENCODERS: Final[dict[str, str]] = {
+    "openai-chat": "openai_chat:OpenAIChatEncoder",
+    "anthropic": "anthropic:AnthropicEncoder",
+}
+
+WIRES: Final[tuple[str, ...]] = tuple(_DECODERS)
+APIS: Final[tuple[str, ...]] = (*WIRES, *(name for name in DIALECTS if name not in _DECODERS))
+
+
+def wire_of(api: str) -> str:
+    """Return the wire that an API name speaks: `"deepseek"` speaks `"openai-chat"`.
+
+    Raises:
+        ConfigurationError: no API has this name.
+    """
+    if api in _DECODERS:
+        return api
+    dialect = DIALECTS.get(api)
+    if dialect is None:
+        raise ConfigurationError(f"no API is called {api!r}; there are {', '.join(APIS)}")
+    return dialect.wire
+
+
+def decoder_for(api: str) -> Decoder:
+    """Return a new decoder for one stream at a time.
+
+    Raises:
+        ConfigurationError: no API has this name.
+    """
+    decoder: Decoder = _load("decoders", _DECODERS[wire_of(api)])()
+    return decoder
+
+
+def encoder_for(api: str, **options: object) -> Encoder:
+    """Return a new encoder for one stream.
+
+    Args:
+        api: the name of a wire API, or of a member of the OpenAI-compatible family.
+        options: `id`, `model`, `created` (seconds since 1970), `include_usage`, and what the encoder's class names.
+
+    Raises:
+        ConfigurationError: no API has this name, or nothing here writes its stream.
+    """
+    wire = wire_of(api)
+    if wire not in _ENCODERS:
+        raise ConfigurationError(f"there is no encoder for {api!r}; there are {', '.join(_ENCODERS)}")
+    dialect = DIALECTS.get(api)
+    if dialect is not None and dialect.reasoning_field is not None:
+        options.setdefault("reasoning_field", dialect.reasoning_field)
+    encoder: Encoder = _load("encoders", _ENCODERS[wire])(**options)
+    return encoder
+
+
+def _load(room: str, target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    factory: Callable[..., Any] = getattr(importlib.import_module(f"streamarena.providers.{room}.{module}"), name)
+    return factory
