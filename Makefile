@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-SOURCES := pyproject.toml $(shell find streamarena -name "*.pyx")
+SOURCES := pyproject.toml $(shell find streamarena -name "*.pyx" -o -name "*.pxd")
 STAMP  := $(VENV)/.made-from-$(shell cat $(SOURCES) | cksum | cut -d" " -f1)
 EXTRAS := cli,openai,anthropic,tokens
 

@@ -21,23 +21,29 @@ import sys
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memchr, memcmp, memcpy
+from libc.string cimport memchr, memcmp
+
+from streamarena.sse._lines cimport (
+    COMMENT,
+    DECIDED,
+    KEPT,
+    MAX_RETRY_DIGITS,
+    UNKNOWN,
+    Buffer,
+    append,
+    clear,
+    decide,
+    find,
+    name_length,
+    release,
+)
 
 from streamarena.errors import ConfigurationError, EventTooLargeError, StreamClosedError
 from streamarena.sse._counters import ParserCounters
 from streamarena.sse._event_py import decode_json
 
 __all__ = ["SSEParser", "ServerSentEvent"]
-
-cdef enum:
-    KEPT = 0  # what an unfinished line is: worth keeping, or why the rest of it is being thrown away
-    COMMENT = 1
-    UNKNOWN = 2
-    DECIDED = 7  # after this many bytes of a line ("data: :") it is known which field it is
-    MAX_RETRY_DIGITS = 640  # what int() converts under every setting of sys.set_int_max_str_digits()
-    KEPT_BYTES = 65536  # a buffer that grew beyond this is given back when it is empty
 
 cdef str MESSAGE = "message"
 cdef const char* BOM = b"\xef\xbb\xbf"
@@ -86,46 +92,6 @@ cdef class ServerSentEvent:
 
     cdef tuple _values(self):
         return self.raw_data, self.event, self.id, self.retry
-
-
-cdef struct Buffer:
-    char* start
-    Py_ssize_t length
-    Py_ssize_t capacity
-
-
-cdef int append(Buffer* buffer, const char* start, Py_ssize_t length) except -1:
-    """Add bytes at the end; the capacity doubles, so that growth is linear in the bytes added."""
-    cdef Py_ssize_t capacity = buffer.capacity
-    cdef char* moved
-    if buffer.length + length > capacity:
-        capacity = max(2 * capacity, buffer.length + length, <Py_ssize_t>256)
-        moved = <char*>PyMem_Realloc(buffer.start, capacity)
-        if moved == NULL:
-            raise MemoryError
-        buffer.start = moved
-        buffer.capacity = capacity
-    memcpy(buffer.start + buffer.length, start, length)
-    buffer.length += length
-    return 0
-
-
-cdef void clear(Buffer* buffer) noexcept:
-    buffer.length = 0
-    if buffer.capacity > KEPT_BYTES:
-        release(buffer)
-
-
-cdef void release(Buffer* buffer) noexcept:
-    PyMem_Free(buffer.start)
-    buffer.start = NULL
-    buffer.length = buffer.capacity = 0
-
-
-cdef inline const char* find(const char* start, const char* end, int byte) noexcept:
-    """Return where `byte` is first, or `end`."""
-    cdef const char* found = <const char*>memchr(start, byte, end - start)
-    return end if found == NULL else found
 
 
 cdef inline str text_of(const char* start, Py_ssize_t length):
@@ -479,40 +445,3 @@ cdef class SSEParser:
             self.skip = kind
             return 0
         return self.tail.length > DECIDED and self._is_too_large(self.tail.length)
-
-
-cdef inline bint is_named(const char* line, Py_ssize_t length, const char* name, Py_ssize_t size) noexcept:
-    return length >= size and memcmp(line, name, size) == 0 and (length == size or line[size] == b":")
-
-
-cdef inline Py_ssize_t name_length(const char* line, Py_ssize_t length) noexcept:
-    """Return the length of the line's field name if it is one that counts, and 0 otherwise."""
-    if is_named(line, length, b"data", 4):
-        return 4
-    if is_named(line, length, b"event", 5) or is_named(line, length, b"retry", 5):
-        return 5
-    return 2 if is_named(line, length, b"id", 2) else 0
-
-
-cdef int decide(const char* line, Py_ssize_t length, bint lenient) noexcept:
-    """Say from a line's first bytes whether the line may count."""
-    cdef Py_ssize_t seen = min(length, <Py_ssize_t>DECIDED)
-    cdef Py_ssize_t value = 5
-    if line[0] == b":":
-        return COMMENT
-    if memchr(line, b":", seen) == NULL:
-        if seen <= 5 and (
-            memcmp(b"data\0\0", line, seen) == 0
-            or memcmp(b"event\0", line, seen) == 0
-            or memcmp(b"retry\0", line, seen) == 0
-            or memcmp(b"id\0\0\0\0", line, seen) == 0
-        ):
-            return KEPT
-        return UNKNOWN
-    if name_length(line, seen) == 0:
-        return UNKNOWN
-    if lenient and line[0] == b"d":
-        value += value < seen and line[value] == b" "
-        if value < seen and line[value] == b":":
-            return COMMENT
-    return KEPT
