@@ -35,6 +35,7 @@ without parsing text. A limit that was met names itself and the setting that rai
     │   └── DecodeError                 an event whose shape no decoder knows
     ├── ContextError                    a history cannot be brought into the window
     │   └── CannotFitError              `.smallest` is the least budget that would do
+    ├── StageInUseError                 an object with memory was put into a second pipeline run while the first lasts
     └── PromptError                     a prompt pack or a prompt setting is wrong
         ├── PackError                   a pack's manifest or file; `.file`, `.line`
         │   └── TemplateError           a tag in a text of a pack
@@ -81,6 +82,7 @@ __all__ = [
     "DecodeError",
     "ContextError",
     "CannotFitError",
+    "StageInUseError",
     "PromptError",
     "PackError",
     "TemplateError",
@@ -373,6 +375,24 @@ class CannotFitError(ContextError):
         super().__init__(f"no valid history fits {budget} tokens; the smallest valid one needs {smallest}")
         self.budget = budget
         self.smallest = smallest
+
+
+# ---------------------------------------------------------------- pipelines
+
+
+class StageInUseError(StreamArenaError):
+    """A stage object with memory was put to use in a second run while the first one lasts.
+
+    Attributes:
+        stage: the name of the object's class.
+    """
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(
+            f"this {stage} serves another run of a pipeline; pass the class, or stateful(factory), "
+            "so that each run makes one of its own"
+        )
+        self.stage = stage
 
 
 class PromptError(StreamArenaError):
