@@ -11,7 +11,9 @@ from streamarena.errors import StreamArenaError
 
 __all__ = ["COMMANDS", "group"]
 
-COMMANDS: Final[dict[str, str]] = {}
+COMMANDS: Final[dict[str, str]] = {
+    "fake-llm": "Serve a fake model on loopback, with delays and faults.",
+}
 
 
 class _LazyGroup(click.Group):
