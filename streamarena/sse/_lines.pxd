@@ -68,6 +68,15 @@ cdef inline Py_ssize_t name_length(const char* line, Py_ssize_t length) noexcept
     return 2 if is_named(line, length, b"id", 2) else 0
 
 
+cdef inline bint are_digits(const char* value, Py_ssize_t length) noexcept:
+    """Say whether there is at least one byte and each is an ASCII digit."""
+    cdef Py_ssize_t index
+    for index in range(length):
+        if not b"0" <= value[index] <= b"9":
+            return False
+    return length > 0
+
+
 cdef inline int decide(const char* line, Py_ssize_t length, bint lenient) noexcept:
     """Say from a line's first bytes whether the line may count."""
     cdef Py_ssize_t seen = min(length, <Py_ssize_t>DECIDED)

@@ -32,6 +32,7 @@ from streamarena.sse._lines cimport (
     UNKNOWN,
     Buffer,
     append,
+    are_digits,
     clear,
     decide,
     find,
@@ -39,7 +40,8 @@ from streamarena.sse._lines cimport (
     release,
 )
 
-from streamarena.errors import ConfigurationError, EventTooLargeError, StreamClosedError
+from streamarena.errors import ConfigurationError, EventTooLargeError, StreamArenaError, StreamClosedError
+from streamarena.sse._arena_tail import ArenaTail
 from streamarena.sse._counters import ParserCounters
 from streamarena.sse._event_py import decode_json
 
@@ -110,16 +112,16 @@ cdef class SSEParser:
     # The beginning of the stream and of the piece.
     cdef int bom  # bytes of a byte order mark that have come, or -1 when that is settled
     cdef bint skip_lf
-    # The unfinished line.
+    # The unfinished line: here, or between two calls in an arena.
     cdef Buffer tail
+    cdef object arena_tail
+    cdef bint has_arena
     cdef int skip
     # The open block: its first data line, all of them where there are several, their sizes, type, id, retry.
     cdef bytes first
     cdef Buffer joined
-    cdef Py_ssize_t lines
-    cdef Py_ssize_t held
-    cdef str event
-    cdef str id
+    cdef Py_ssize_t lines, held
+    cdef str event, id
     cdef object block_retry
     cdef bint in_block
     # The type that the last event line named: streams repeat few types.
@@ -129,10 +131,7 @@ cdef class SSEParser:
     cdef object failure
     cdef bint closed
     cdef bint cut
-    cdef long long seen_bytes
-    cdef long long seen_events
-    cdef long long seen_comments
-    cdef long long seen_dropped
+    cdef long long seen_bytes, seen_events, seen_comments, seen_dropped
 
     def __init__(self, max_event_bytes=16 * 2**20, *, on_comment=None, bint lenient=False):
         if max_event_bytes < 1:
@@ -143,11 +142,25 @@ cdef class SSEParser:
         self.type_bytes = b""
         self.type_text = MESSAGE
         self.comments = []
+        self.arena_tail = ArenaTail()
         self._reset(False)
 
     def __dealloc__(self):
         release(&self.tail)
         release(&self.joined)
+
+    @property
+    def arena(self):
+        """The arena that keeps the unfinished line between two reads; None (the default) keeps it in the parser."""
+        return self.arena_tail.arena
+
+    @arena.setter
+    def arena(self, arena):
+        self._take_tail()
+        self.arena_tail.arena = arena
+        self.has_arena = arena is not None
+        if self.has_arena:
+            self._move_tail()
 
     @property
     def counters(self):
@@ -172,7 +185,11 @@ cdef class SSEParser:
         if not self.closed:
             if self.failure is not None:
                 self._refuse()
-            self.cut = self.in_block or self._has_useful_tail()
+            if self.arena_tail:
+                start = self.arena_tail.head
+            else:
+                start = self.tail.start[:min(self.tail.length, <Py_ssize_t>DECIDED)]
+            self.cut = self.in_block or self._is_useful(start)
             self.closed = True
             self._drop_block()
         return self.cut
@@ -184,8 +201,12 @@ cdef class SSEParser:
     # ------------------------------------------------------------ pieces
 
     cdef int _reset(self, bint keep_last_event_id) except -1:
+        self._drop_block()
         if not keep_last_event_id:
-            self.last_event_id = ""
+            self.last_event_id = self.id = ""
+            if self.has_arena:
+                self.arena_tail.arena = None
+                self.has_arena = False
             self.retry = None
             self.seen_bytes = self.seen_events = self.seen_comments = self.seen_dropped = 0
         self.bom = 0
@@ -194,7 +215,6 @@ cdef class SSEParser:
         self.cut = False
         self.failure = None
         self.comments.clear()
-        self._drop_block()
         return 0
 
     cdef int _refuse(self) except -1:
@@ -202,11 +222,14 @@ cdef class SSEParser:
             raise self.failure.with_traceback(None)
         raise StreamClosedError("this parser was closed; reset() makes it ready for another stream")
 
-    cdef void _drop_block(self) noexcept:
+    cdef int _drop_block(self) except -1:
         clear(&self.tail)
+        if self.has_arena:
+            self.arena_tail.drop()
         self.skip = KEPT
         self._start_block()
         self.id = self.last_event_id
+        return 0
 
     cdef void _start_block(self) noexcept:
         self.first = None
@@ -233,11 +256,43 @@ cdef class SSEParser:
             PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
             self.seen_bytes += view.len
-            if self._scan(<const char*>view.buf, <const char*>view.buf + view.len, events) == 1:
-                self._drop_block()
+            if self.has_arena:
+                self._scan_with_arena(<const char*>view.buf, view.len, events)
+            else:
+                self._scan(<const char*>view.buf, <const char*>view.buf + view.len, events)
+        except StreamArenaError as error:
+            self.failure = error
         finally:
             PyBuffer_Release(&view)
             self.seen_events += len(events)
+        if self.failure is not None:
+            self._drop_block()
+        return 0
+
+    cdef int _scan_with_arena(self, const char* start, Py_ssize_t length, list events) except -1:
+        """Scan with the unfinished line in the arena; a line that goes on is not taken out for each piece of it."""
+        cdef Py_ssize_t kept = len(self.arena_tail)
+        if kept > DECIDED and memchr(start, b"\n", length) == NULL and memchr(start, b"\r", length) == NULL:
+            if not self._is_too_large(kept + length):
+                self.arena_tail.append(PyBytes_FromStringAndSize(start, length))
+            return 0
+        self._take_tail()
+        if self._scan(start, start + length, events) == 0:
+            self._move_tail()
+        return 0
+
+    cdef int _take_tail(self) except -1:
+        cdef bytes line
+        if self.has_arena and self.arena_tail:
+            line = self.arena_tail.take()
+            append(&self.tail, PyBytes_AS_STRING(line), len(line))
+        return 0
+
+    cdef int _move_tail(self) except -1:
+        if self.tail.length:
+            line = PyBytes_FromStringAndSize(self.tail.start, self.tail.length)
+            clear(&self.tail)
+            self.arena_tail.append(line)
         return 0
 
     cdef int _scan(self, const char* start, const char* end, list events) except -1:
@@ -365,12 +420,7 @@ cdef class SSEParser:
         return 0
 
     cdef int _take_retry(self, const char* value, Py_ssize_t length) except -1:
-        cdef Py_ssize_t index
-        cdef bint valid = length > 0
-        for index in range(length):
-            if not b"0" <= value[index] <= b"9":
-                valid = False
-                break
+        cdef bint valid = are_digits(value, length)
         while length > 1 and value[0] == b"0":
             value += 1
             length -= 1
@@ -425,8 +475,8 @@ cdef class SSEParser:
 
     # ------------------------------------------------------------ the unfinished line
 
-    cdef bint _has_useful_tail(self) noexcept:
-        return self.tail.length > 0 and decide(self.tail.start, self.tail.length, self.lenient) == KEPT
+    cdef bint _is_useful(self, bytes start) noexcept:
+        return len(start) > 0 and decide(PyBytes_AS_STRING(start), len(start), self.lenient) == KEPT
 
     cdef int _keep_tail(self, const char* start, Py_ssize_t length) except -1:
         """Keep more of the unfinished line, or start throwing it away as soon as it is known to be of no use."""

@@ -19,11 +19,15 @@ unless `lenient` is set).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from streamarena.errors import ConfigurationError, EventTooLargeError, StreamClosedError
+from streamarena.errors import ConfigurationError, EventTooLargeError, StreamArenaError, StreamClosedError
+from streamarena.sse._arena_tail import ArenaTail
 from streamarena.sse._counters import ParserCounters
 from streamarena.sse._event_py import ServerSentEvent
+
+if TYPE_CHECKING:
+    from streamarena.memory.arena import Arena
 
 __all__ = ["SSEParser"]
 
@@ -56,6 +60,7 @@ class SSEParser:
     """
 
     __slots__ = (
+        "_arena_tail",
         "_bom",
         "_closed",
         "_comments",
@@ -97,7 +102,8 @@ class SSEParser:
         self._lenient = lenient
         self._bom: bytes | None = b""  # what has come of a byte order mark, or None when that is settled
         self._skip_lf = False  # the last piece ended in CR: an LF that opens the next one belongs to it
-        self._tail: bytes | bytearray = b""  # the unfinished line
+        self._tail: bytes | bytearray = b""  # the unfinished line, where no arena keeps it
+        self._arena_tail = ArenaTail()
         self._skip = KEPT  # or why the unfinished line is being thrown away
         self._data: list[bytes] = []  # the open block: its data, bytes of its data lines, type, id, retry
         self._held = 0
@@ -106,10 +112,26 @@ class SSEParser:
         self._retry: int | None = None
         self._in_block = False
         self._comments: list[str] = []  # for on_comment, after the piece
-        self._failure: tuple[int, int] | None = None  # limit and size of the event that was too large
+        self._failure: StreamArenaError | None = None  # what ended the stream; every later call raises it
         self._closed = False
         self._cut = False
         self._seen_bytes = self._seen_events = self._seen_comments = self._seen_dropped = 0
+
+    @property
+    def arena(self) -> Arena | None:
+        """The arena that keeps the unfinished line between two reads; None (the default) keeps it in the parser.
+
+        Set it for each request, and reset the parser before the request's scope ends.
+        """
+        return self._arena_tail.arena
+
+    @arena.setter
+    def arena(self, arena: Arena | None) -> None:
+        unfinished = self._arena_tail.take() or bytes(self._tail)
+        self._arena_tail.arena = arena
+        self._tail = unfinished
+        if arena is not None:
+            self._move_tail()
 
     @property
     def counters(self) -> ParserCounters:
@@ -125,6 +147,7 @@ class SSEParser:
         Raises:
             EventTooLargeError: an event passed `max_event_bytes`. Events that the same call completed before it are
                 returned first and the next call raises; so does every later one, until `reset()`.
+            MemoryScopeError: likewise, where `arena` refused to keep the unfinished line.
             StreamClosedError: `close()` was called before.
         """
         if self._closed or self._failure is not None:
@@ -134,9 +157,12 @@ class SSEParser:
         events: list[ServerSentEvent] = []
         if piece:
             try:
-                self._scan(piece, events)
-            except EventTooLargeError as error:
-                self._failure = (error.limit, error.seen)
+                if self._arena_tail.arena is None:
+                    self._scan(piece, events)
+                else:
+                    self._scan_with_arena(piece, events)
+            except StreamArenaError as error:
+                self._failure = error
                 self._drop_block()
             self._seen_events += len(events)
             if self._comments:
@@ -153,12 +179,13 @@ class SSEParser:
             unknown field. Later calls return the same.
 
         Raises:
-            EventTooLargeError: as the last `feed` would have, if events were still to be delivered then.
+            EventTooLargeError, MemoryScopeError: as the last `feed` would have, had it had no events to deliver.
         """
         if not self._closed:
             if self._failure is not None:
                 self._refuse()
-            self._cut = self._in_block or (bool(self._tail) and self._decide(bytes(self._tail[:DECIDED])) == KEPT)
+            start = self._arena_tail.head if self._arena_tail else bytes(self._tail[:DECIDED])
+            self._cut = self._in_block or (bool(start) and self._decide(start) == KEPT)
             self._closed = True
             self._drop_block()
         return self._cut
@@ -168,11 +195,14 @@ class SSEParser:
 
         Args:
             keep_last_event_id: True for a reconnection: `last_event_id`, `retry` and `counters` go on. False for an
-                unrelated stream: everything is as in a new parser, but for the settings.
+                unrelated stream: everything is as in a new parser, but for the settings; `arena` is None.
         """
+        self._drop_block()
         if not keep_last_event_id:
             self.last_event_id = ""
             self.retry = None
+            self._id = ""
+            self._arena_tail.arena = None
             self._seen_bytes = self._seen_events = self._seen_comments = self._seen_dropped = 0
         self._bom = b""
         self._skip_lf = False
@@ -180,18 +210,18 @@ class SSEParser:
         self._cut = False
         self._failure = None
         self._comments.clear()
-        self._drop_block()
 
     # ------------------------------------------------------------ pieces
 
     def _refuse(self) -> NoReturn:
         if self._failure is not None:
-            raise EventTooLargeError(*self._failure, "max_event_bytes")
+            raise self._failure.with_traceback(None)
         raise StreamClosedError("this parser was closed; reset() makes it ready for another stream")
 
     def _drop_block(self) -> None:
         """Forget the unfinished block and line; an id that no blank line committed goes with them."""
         self._tail = b""
+        self._arena_tail.drop()
         self._skip = KEPT
         self._start_block()
         self._id = self.last_event_id
@@ -208,6 +238,22 @@ class SSEParser:
         if self._on_comment is not None:
             for comment in comments:
                 self._on_comment(comment)
+
+    def _scan_with_arena(self, piece: bytes, events: list[ServerSentEvent]) -> None:
+        """Scan with the unfinished line in the arena; a line that goes on is not taken out for each piece of it."""
+        tail = self._arena_tail
+        if len(tail) > DECIDED and b"\n" not in piece and b"\r" not in piece:
+            self._check_size(len(tail) + len(piece))
+            tail.append(piece)
+            return
+        self._tail = tail.take()
+        self._scan(piece, events)
+        self._move_tail()
+
+    def _move_tail(self) -> None:
+        if self._tail:
+            unfinished, self._tail = bytes(self._tail), b""
+            self._arena_tail.append(unfinished)
 
     def _scan(self, piece: bytes, events: list[ServerSentEvent]) -> None:
         if self._bom is not None:
