@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamarena.providers.accumulator import Accumulator, FragmentArena
 from streamarena.providers.chunks import (
     Chunk,
     ChunkKind,
@@ -22,8 +23,10 @@ from streamarena.providers.chunks import (
     UsageChunk,
 )
 from streamarena.providers.dialects import DIALECTS, Dialect
+from streamarena.providers.framing import Framer, LineFramer, framer_for, framing_of, last_events
 from streamarena.providers.interfaces import NO_CHUNKS, Decoder, Encoder, Framing, WireEvent
 from streamarena.providers.registry import APIS, WIRES, decoder_for, encoder_for, wire_of
+from streamarena.providers.replies import Block, Reply, ReplyChoice
 
 __all__ = [
     "decoder_for",
@@ -31,6 +34,16 @@ __all__ = [
     "APIS",
     "WIRES",
     "wire_of",
+    "framer_for",
+    "framing_of",
+    "last_events",
+    "Framer",
+    "LineFramer",
+    "Accumulator",
+    "FragmentArena",
+    "Reply",
+    "ReplyChoice",
+    "Block",
     "DIALECTS",
     "Dialect",
     "Decoder",

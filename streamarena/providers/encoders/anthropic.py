@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
+from streamarena.providers.calls import CallFragment, CallNumbers
 from streamarena.providers.chunks import (
     Chunk,
     ErrorChunk,
@@ -27,7 +28,7 @@ from streamarena.providers.chunks import (
     ToolCallEndChunk,
     UsageChunk,
 )
-from streamarena.providers.encoders.parts import CallFragment, CallNumbers, dump, input_without_cache, sse
+from streamarena.providers.encoders.parts import dump, input_without_cache, sse
 
 __all__ = ["AnthropicEncoder", "STOP_REASONS", "message_usage"]
 

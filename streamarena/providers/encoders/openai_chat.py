@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
+from streamarena.providers.calls import CallFragment, CallNumbers
 from streamarena.providers.chunks import (
     Chunk,
     ErrorChunk,
@@ -26,7 +27,7 @@ from streamarena.providers.chunks import (
     ToolCallEndChunk,
     UsageChunk,
 )
-from streamarena.providers.encoders.parts import CallFragment, CallNumbers, dump, input_with_cache, sse
+from streamarena.providers.encoders.parts import dump, input_with_cache, sse
 
 __all__ = ["FINISH_REASONS", "OpenAIChatEncoder", "chat_usage"]
 

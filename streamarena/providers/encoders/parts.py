@@ -1,24 +1,15 @@
-"""What the encoders share: JSON text that never fails, framing, tool calls told apart, cache tokens moved in and out.
-
-Cost: one `orjson.dumps` for each value; nothing is kept but a position for each tool call.
-"""
+"""What the encoders share: JSON that never fails, framing, tool input as an object, cache tokens in or out of input."""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import orjson
 
-from streamarena.providers.chunks import (
-    ToolCallChunk,
-    ToolCallDeltaChunk,
-    ToolCallPartialChunk,
-    ToolCallStartChunk,
-    UsageChunk,
-)
+from streamarena.providers.chunks import UsageChunk  # noqa: TC001 - annotations stay readable at run time
 from streamarena.providers.json_values import is_array, is_object
 
-__all__ = ["CallFragment", "CallNumbers", "dump", "input_with_cache", "input_without_cache", "sse", "tool_input"]
+__all__ = ["dump", "input_with_cache", "input_without_cache", "sse", "tool_input"]
 
 
 def dump(value: object) -> bytes:
@@ -66,46 +57,3 @@ def input_without_cache(usage: UsageChunk) -> int:
     if not usage.cache_in_input:
         return usage.input_tokens
     return max(usage.input_tokens - (usage.cache_read_tokens or 0) - (usage.cache_write_tokens or 0), 0)
-
-
-class CallFragment(NamedTuple):
-    """A piece of one call: its number in the message from 0, whether it is the first piece, and what it brings."""
-
-    number: int
-    first: bool
-    id: str | None
-    name: str | None
-    arguments: str
-    choice: int
-
-
-class CallNumbers:
-    """Numbers tool calls from 0 for each choice, whichever of the four chunk kinds they come as."""
-
-    def __init__(self, id_prefix: str = "call_") -> None:
-        self._prefix: Final = id_prefix
-        self._numbers: dict[tuple[int, int | str], int] = {}
-        self._next: dict[int, int] = {}
-
-    def fragment(
-        self, chunk: ToolCallPartialChunk | ToolCallStartChunk | ToolCallDeltaChunk | ToolCallChunk
-    ) -> CallFragment:
-        """Return what the chunk brings; a call that comes without an id is given one made of its number."""
-        if isinstance(chunk, ToolCallPartialChunk):
-            return self._number(chunk.index, chunk.choice, chunk.id, chunk.name, chunk.arguments or "")
-        if isinstance(chunk, ToolCallDeltaChunk):
-            return self._number(chunk.id, 0, chunk.id, None, chunk.delta)
-        if isinstance(chunk, ToolCallStartChunk):
-            return self._number(chunk.id, 0, chunk.id, chunk.name, "")
-        return self._number(chunk.id, chunk.choice, chunk.id, chunk.name, chunk.arguments)
-
-    def _number(
-        self, key: int | str, choice: int, call_id: str | None, name: str | None, arguments: str
-    ) -> CallFragment:
-        number = self._numbers.get((choice, key))
-        first = number is None
-        if number is None:
-            number = self._numbers[choice, key] = self._next.get(choice, 0)
-            self._next[choice] = number + 1
-            call_id = call_id or f"{self._prefix}{number}"
-        return CallFragment(number, first, call_id if first else None, name, arguments, choice)
