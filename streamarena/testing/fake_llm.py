@@ -248,16 +248,14 @@ class FakeLLM:
         """Enter the queue; the frames are made when the request leaves it."""
         wheel = self._wheel
         assert wheel is not None
-        loop = asyncio.get_running_loop()
 
         def frames() -> Iterator[Frame]:
-            now = loop.time()
+            now = time.monotonic()
             prefilled = self.queue.prefill(now, answer.request.input_tokens)
             plan = answer.plan(prefilled - now, lambda: self.queue.slowdown)
             return apply_fault(plan, fault, answer.fault_context(self.freeze)) if fault else render(plan)
 
         stream = ReplyStream(
-            loop=loop,
             wheel=wheel,
             queue=self.queue,
             statistics=self.statistics,

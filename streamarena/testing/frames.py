@@ -29,7 +29,7 @@ class Action(Enum):
     SEND = "send"
     """The next frame follows."""
     END = "end"
-    """The response is complete; the connection serves the next request."""
+    """The response is complete, in a plan before the framing's own end; the connection serves the next request."""
     CLOSE = "close"
     """The server closes the connection (FIN)."""
     ABORT = "abort"
@@ -84,6 +84,8 @@ def render(plan: Plan) -> Iterator[Frame]:
             else:
                 data = pending + data
             pending = None
+        if frame.action is Action.END and wrap:
+            data += LAST_CHUNK
         yield Frame(frame.delay, data, frame.tokens, frame.action)
         if frame.action is not Action.SEND:
             return
