@@ -7,7 +7,7 @@ Not here: what the user is asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from streamarena.context._javascript import stringify
@@ -73,8 +73,7 @@ def _sorted(value: Any) -> Any:  # noqa: ANN401 - any JSON value
         mapping = cast(Mapping[str, Any], value)
         return {key: _sorted(mapping[key]) for key in sorted(mapping)}
     if isinstance(value, list):
-        items: list[Any] = value
-        return [_sorted(item) for item in items]
+        return [_sorted(item) for item in cast(Sequence[Any], value)]
     return value
 
 
