@@ -28,7 +28,7 @@ from streamarena.context.window import (
 if TYPE_CHECKING:
     from streamarena.context.messages import Message
 
-__all__ = ["ClassicPolicy", "even_share", "truncate_conversation"]
+__all__ = ["attempt_condense", "ClassicPolicy", "even_share", "truncate_conversation"]
 
 
 def even_share(count: int, fraction: float) -> int:

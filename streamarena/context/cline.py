@@ -20,11 +20,14 @@ from streamarena.context.messages import Block, Message, block_type, content_blo
 from streamarena.context.texts import NOTICES
 
 __all__ = [
-    "ClineWindow",
-    "DeletedRange",
-    "Keep",
     "cline_messages",
     "cline_window",
+    "ClineWindow",
+    "DEFAULT_HEADROOM",
+    "DEFAULT_WINDOW",
+    "DeletedRange",
+    "FIRST_DROPPED",
+    "Keep",
     "next_truncation_range",
     "should_compact",
 ]

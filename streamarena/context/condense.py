@@ -23,13 +23,17 @@ from streamarena.context.texts import NOTICES, Notices
 from streamarena.context.window import CondenseResult, CountTokens, count_content
 
 __all__ = [
+    "bare_messages",
+    "Collected",
+    "condense_classic",
     "CondensePrompts",
-    "CondenseVariant",
     "Condenser",
+    "CondenseVariant",
+    "messages_since_last_summary",
+    "MESSAGES_TO_KEEP",
+    "Summarizer",
     "SummaryReply",
     "SummaryRequest",
-    "Summarizer",
-    "messages_since_last_summary",
 ]
 
 MESSAGES_TO_KEEP: Final = 3

@@ -25,7 +25,16 @@ from streamarena.context.messages import Block, Message, block_type, content_blo
 from streamarena.context.window import CondenseCall, CondenseResult, count_content
 from streamarena.errors import ConfigurationError
 
-__all__ = ["command_blocks", "condense_native", "fold_sections", "tool_result_text", "tool_use_text"]
+__all__ = [
+    "command_blocks",
+    "condense_native",
+    "fold_sections",
+    "FOLDED_CHARACTERS",
+    "FOLDED_LEAST",
+    "FOLDED_SUFFIX_ROOM",
+    "tool_result_text",
+    "tool_use_text",
+]
 
 FOLDED_CHARACTERS: Final = 50_000
 FOLDED_SUFFIX_ROOM: Final = 100

@@ -21,10 +21,13 @@ from streamarena.context._javascript import from_utf16, utf16
 from streamarena.context.texts import chars_omitted, line_repeated, lines_omitted
 
 __all__ = [
-    "PREVIEW_BYTES",
-    "OutputPreview",
+    "CHARACTER_LIMIT",
     "compress_terminal_output",
     "fold_repeated_lines",
+    "HEAD_SHARE",
+    "LINE_LIMIT",
+    "OutputPreview",
+    "PREVIEW_BYTES",
     "process_backspaces",
     "process_carriage_returns",
     "truncate_output",

@@ -21,7 +21,7 @@ from streamarena.context._javascript import text_of, truthy
 if TYPE_CHECKING:
     from streamarena.context.parameters import Generation
 
-__all__ = ["is_context_window_error", "retry_delay"]
+__all__ = ["is_context_window_error", "MAX_BACKOFF_SECONDS", "retry_delay"]
 
 _S: Final = "[\\t\\n\\v\\f\\r \\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff]"
 _LEFT: Final = "(?<![A-Za-z0-9_])"

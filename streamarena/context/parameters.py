@@ -14,14 +14,21 @@ from typing import Final, Literal, TypeAlias
 from streamarena.context.models import ModelInfo, model_info
 
 __all__ = [
+    "CLAUDE_CODE_OUTPUT_TOKENS",
     "CostReport",
+    "DEFAULT_OUTPUT_TOKENS",
+    "Format",
+    "GEMINI_25_PRO_MIN_THINKING_TOKENS",
     "Generation",
+    "HYBRID_OUTPUT_TOKENS",
+    "HYBRID_THINKING_TOKENS",
+    "max_output_tokens",
+    "MIN_THINKING_TOKENS",
+    "model_parameters",
     "ModelParameters",
     "OutputSettings",
-    "TokenUsage",
-    "max_output_tokens",
-    "model_parameters",
     "request_cost",
+    "TokenUsage",
     "uses_reasoning_budget",
 ]
 

@@ -15,7 +15,7 @@ from streamarena.context._javascript import stringify
 if TYPE_CHECKING:
     from streamarena.context.parameters import Generation
 
-__all__ = ["MistakeCounter", "ToolRepetitionDetector"]
+__all__ = ["DEFAULT_LIMIT", "MistakeCounter", "ToolRepetitionDetector"]
 
 DEFAULT_LIMIT: Final = 3
 

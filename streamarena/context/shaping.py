@@ -22,10 +22,11 @@ from streamarena.context.texts import NOTICES
 from streamarena.errors import ContextError
 
 __all__ = [
-    "Resumption",
+    "MAX_CALL_ID",
     "merge_consecutive_messages",
     "remove_image_blocks",
     "resume_history",
+    "Resumption",
     "sanitize_tool_id",
     "sanitize_tool_ids",
     "to_r1_messages",

@@ -26,7 +26,7 @@ from streamarena.errors import ConfigurationError, MissingExtraError
 if TYPE_CHECKING:
     from streamarena.context.parameters import Generation
 
-__all__ = ["FUDGE_FACTOR", "Offload", "TokenCounter", "estimate_tokens"]
+__all__ = ["estimate_tokens", "FUDGE_FACTOR", "Offload", "OFFLOAD_CHARACTERS", "TokenCounter", "UNKNOWN_IMAGE_TOKENS"]
 
 FUDGE_FACTOR: Final = 1.5
 """What the reference multiplies a sum of tokens by, because no one tokenizer fits every model."""

@@ -19,16 +19,25 @@ from streamarena.context._javascript import divide
 from streamarena.context.messages import Block, Message, as_blocks, content_blocks, text_block
 
 __all__ = [
+    "allowed_tokens",
     "CondenseCall",
     "CondenseResult",
     "ContextResult",
-    "CountTokens",
-    "WindowContext",
-    "allowed_tokens",
     "count_content",
     "count_last_message",
+    "count_message",
+    "CountTokens",
     "effective_threshold",
+    "FORCED_REDUCTION_PERCENT",
+    "MAX_CONDENSE_PERCENT",
+    "MAX_WINDOW_RETRIES",
+    "MIN_CONDENSE_PERCENT",
+    "passes_threshold",
+    "RESERVED_TOKENS",
+    "TOKEN_BUFFER",
+    "TRUNCATED_FRACTION",
     "will_manage_context",
+    "WindowContext",
 ]
 
 TOKEN_BUFFER: Final = 0.1
