@@ -77,6 +77,11 @@ cdef inline bint are_digits(const char* value, Py_ssize_t length) noexcept:
     return length > 0
 
 
+cdef inline bint begins(const char* line, Py_ssize_t length, const char* name, Py_ssize_t size) noexcept:
+    """Say whether the line so far may become a line of this name."""
+    return length <= size and memcmp(name, line, length) == 0
+
+
 cdef inline int decide(const char* line, Py_ssize_t length, bint lenient) noexcept:
     """Say from a line's first bytes whether the line may count."""
     cdef Py_ssize_t seen = min(length, <Py_ssize_t>DECIDED)
@@ -84,14 +89,9 @@ cdef inline int decide(const char* line, Py_ssize_t length, bint lenient) noexce
     if line[0] == b":":
         return COMMENT
     if memchr(line, b":", seen) == NULL:
-        if seen <= 5 and (
-            memcmp(b"data\0\0", line, seen) == 0
-            or memcmp(b"event\0", line, seen) == 0
-            or memcmp(b"retry\0", line, seen) == 0
-            or memcmp(b"id\0\0\0\0", line, seen) == 0
-        ):
+        if begins(line, seen, b"data", 4) or begins(line, seen, b"event", 5) or begins(line, seen, b"retry", 5):
             return KEPT
-        return UNKNOWN
+        return KEPT if begins(line, seen, b"id", 2) else UNKNOWN
     if name_length(line, seen) == 0:
         return UNKNOWN
     if lenient and line[0] == b"d":

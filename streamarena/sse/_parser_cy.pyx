@@ -364,16 +364,18 @@ cdef class SSEParser:
         cdef const char* value
         cdef Py_ssize_t name
         if start[0] == b":":
-            return self._comment(start + 1, length - 1)
+            return self._comment(start + 1, length - 1, length)
         name = name_length(start, length)
         if name == 0:
             self._count_dropped(UNKNOWN)
             return 0
-        if self._is_too_large(length):
-            return 1
         value = start + name + 1 if length > name else end
         if value < end and value[0] == b" ":
             value += 1
+        if self.lenient and name == 4 and value < end and value[0] == b":":
+            return self._comment(value + 1, end - value - 1, length)
+        if self._is_too_large(length):
+            return 1
         if name == 4:
             return self._take_data(value, end - value, length)
         if name == 2:
@@ -383,8 +385,6 @@ cdef class SSEParser:
         return self._take_retry(value, end - value)
 
     cdef int _take_data(self, const char* value, Py_ssize_t length, Py_ssize_t line_length) except -1:
-        if self.lenient and length and value[0] == b":":
-            return self._comment(value + 1, length - 1)
         if self.lines == 0:
             self.first = PyBytes_FromStringAndSize(value, length)
         else:
@@ -431,10 +431,10 @@ cdef class SSEParser:
         self.in_block = True
         return 0
 
-    cdef int _comment(self, const char* text, Py_ssize_t length) except -1:
+    cdef int _comment(self, const char* text, Py_ssize_t length, Py_ssize_t line_length) except -1:
         self._count_dropped(COMMENT)
         if self.on_comment is not None:
-            if self._is_too_large(length + 1):
+            if self._is_too_large(line_length):
                 return 1
             if length and text[0] == b" ":
                 text += 1

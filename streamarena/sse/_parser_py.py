@@ -360,16 +360,21 @@ class SSEParser:
     def _take_line(self, line: bytes) -> None:
         """Take one complete line that is not blank (9.2.6, "process the field")."""
         if line.startswith(b":"):
-            self._comment(line[1:])
+            self._comment(line[1:], len(line))
             return
         name, _, value = line.partition(b":")
         if name not in FIELDS:
             self._count_dropped(UNKNOWN)
             return
         value = value.removeprefix(b" ")
+        if self._lenient and name == b"data" and value.startswith(b":"):
+            self._comment(value[1:], len(line))
+            return
         self._check_size(len(line))
         if name == b"data":
-            self._take_data(value, len(line))
+            self._in_block = True
+            self._data.append(value)
+            self._held += len(line) + 1
         elif name == b"event":
             self._in_block = True
             self._event = value.decode("utf-8", "replace") or "message"
@@ -377,14 +382,6 @@ class SSEParser:
             self._take_id(value)
         else:
             self._take_retry(value)
-
-    def _take_data(self, value: bytes, line_bytes: int) -> None:
-        if self._lenient and value.startswith(b":"):
-            self._comment(value[1:])
-            return
-        self._in_block = True
-        self._data.append(value)
-        self._held += line_bytes + 1
 
     def _take_id(self, value: bytes) -> None:
         if b"\0" in value:
@@ -401,10 +398,10 @@ class SSEParser:
         self._in_block = True
         self.retry = self._retry = int(digits)
 
-    def _comment(self, text: bytes) -> None:
+    def _comment(self, text: bytes, line_bytes: int) -> None:
         self._count_dropped(COMMENT)
         if self._on_comment is not None:
-            self._check_size(len(text) + 1)
+            self._check_size(line_bytes)
             self._comments.append(text.removeprefix(b" ").decode("utf-8", "replace"))
 
     def _count_dropped(self, why: int) -> None:
