@@ -14,8 +14,11 @@ without parsing text. A limit that was met names itself and the setting that rai
     ├── PoolError                       misuse of a pool
     │   └── DoubleReleaseError          something was given back twice
     ├── StaleHandleError                a generational handle whose object is gone, or of another arena
+    ├── FileChangedError                a file did not hold still while it was read
     ├── LimitExceededError              input larger than a named limit; `.limit`, `.setting`
     │   ├── EventTooLargeError          one server-sent event
+    │   ├── CapacityExceededError       entries of a table: a generational arena, the interner
+    │   ├── FileCacheFullError          files that are mapped, pinned or not yet released
     │   ├── HeaderTooLargeError         HTTP header bytes or count
     │   └── BodyTooLargeError           a response, or its decompressed form
     ├── InvalidFieldError               a value that a server-sent event cannot carry; also a ValueError; `.field`
@@ -61,7 +64,10 @@ __all__ = [
     "PoolError",
     "DoubleReleaseError",
     "StaleHandleError",
+    "FileChangedError",
     "LimitExceededError",
+    "CapacityExceededError",
+    "FileCacheFullError",
     "EventTooLargeError",
     "HeaderTooLargeError",
     "BodyTooLargeError",
@@ -180,6 +186,18 @@ class StaleHandleError(StreamArenaError):
     """A generational handle whose object was removed, or that belongs to another arena."""
 
 
+class FileChangedError(StreamArenaError):
+    """A file kept changing while it was read, so that no consistent content could be had.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: str, attempts: int) -> None:
+        super().__init__(f"{path} changed during each of {attempts} attempts to read it")
+        self.path = path
+
+
 # ---------------------------------------------------------------- limits
 
 
@@ -198,6 +216,19 @@ class LimitExceededError(StreamArenaError):
         self.limit = limit
         self.seen = seen
         self.setting = setting
+
+
+class CapacityExceededError(LimitExceededError):
+    """A table holds as many entries as it may."""
+
+    what = "a table"
+    unit = "entries"
+
+
+class FileCacheFullError(LimitExceededError):
+    """A file does not fit beside those that are mapped, pinned or not yet released."""
+
+    what = "a cache of files"
 
 
 class EventTooLargeError(LimitExceededError):
