@@ -51,6 +51,9 @@ class PooledBuffer:
     def view(self) -> memoryview:
         """A writable view of the whole buffer: the size of its tier, at least what was asked for.
 
+        Always the same view, and released with the buffer. Slices of it are views of their own: one that is alive when
+        the buffer is given back keeps it from being lent again.
+
         Raises:
             ScopeClosedError: the buffer was given back.
         """
