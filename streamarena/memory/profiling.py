@@ -20,7 +20,7 @@ __all__ = ["LeakSlope", "MemoryProfiler", "MemoryReport", "MemorySnapshot", "Sou
 
 Source: TypeAlias = Callable[[], int]
 
-SNAPSHOT_BYTES = 200  # of a snapshot with its array and list entry, beside 8 a value; held to by a test
+_SNAPSHOT_BYTES = 200  # of a snapshot with its array and list entry, beside 8 a value; held to by a test
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -135,7 +135,7 @@ class MemoryProfiler:
 
     def __init__(self, sources: Mapping[str, Source], max_bytes: int = 100_000) -> None:
         self.names = tuple(sources)
-        self.capacity = max(4, max_bytes // (SNAPSHOT_BYTES + 8 * len(self.names)))
+        self.capacity = max(4, max_bytes // (_SNAPSHOT_BYTES + 8 * len(self.names)))
         self._sources = dict(sources)
         self._history: list[MemorySnapshot] = []
         self._peaks = dict.fromkeys(self.names, 0)

@@ -52,6 +52,21 @@ without parsing text. A limit that was met names itself and the setting that rai
 
 from __future__ import annotations
 
+from streamarena.errors._base import ConfigurationError, LimitExceededError, MissingExtraError, StreamArenaError
+from streamarena.errors._memory import (
+    CapacityExceededError,
+    DoubleReleaseError,
+    FileCacheFullError,
+    FileChangedError,
+    MemoryScopeError,
+    NoScopeError,
+    PoolError,
+    QuotaExceededError,
+    ScopeClosedError,
+    StaleHandleError,
+    WrongThreadError,
+)
+
 __all__ = [
     "StreamArenaError",
     "ConfigurationError",
@@ -101,134 +116,7 @@ __all__ = [
 ]
 
 
-class StreamArenaError(Exception):
-    """The root of every error that streamarena raises on purpose."""
-
-
-class ConfigurationError(StreamArenaError):
-    """A setting, environment variable or file that cannot be used as it is."""
-
-
-class MissingExtraError(ConfigurationError):
-    """An optional library is needed and not installed.
-
-    Attributes:
-        library: the import that failed.
-        extra: the extra of this distribution that brings it.
-    """
-
-    def __init__(self, library: str, extra: str, purpose: str = "this") -> None:
-        super().__init__(f"{purpose} needs {library}; install it with: pip install 'streamarena[{extra}]'")
-        self.library = library
-        self.extra = extra
-
-
-# ---------------------------------------------------------------- memory
-
-
-class MemoryScopeError(StreamArenaError):
-    """Misuse of a request scope or of what was taken inside it."""
-
-
-class ScopeClosedError(MemoryScopeError):
-    """A span, lease or arena was used after its scope had ended."""
-
-    def __init__(self, what: str = "arena", label: str | None = None) -> None:
-        super().__init__(f"the {what} belongs to a request scope that has ended" + (f" ({label})" if label else ""))
-        self.label = label
-
-
-class NoScopeError(MemoryScopeError):
-    """No request scope is open in this context."""
-
-    def __init__(self) -> None:
-        super().__init__("no request scope is open here; use `with request_scope():` around the request")
-
-
-class WrongThreadError(MemoryScopeError):
-    """An arena was asked to allocate from a thread that does not own it."""
-
-    def __init__(self, owner: int, caller: int) -> None:
-        super().__init__(f"the arena belongs to thread {owner} and was used from thread {caller}")
-        self.owner = owner
-        self.caller = caller
-
-
-class QuotaExceededError(MemoryScopeError):
-    """A scope asked for more bytes than its quota allows.
-
-    Attributes:
-        quota: bytes allowed; requested: bytes asked for now; used: bytes taken before, by kind of taker.
-    """
-
-    def __init__(self, quota: int, requested: int, used: dict[str, int], label: str | None = None) -> None:
-        taken = ", ".join(f"{kind} {count}" for kind, count in used.items() if count) or "nothing"
-        name = f" {label!r}" if label else ""
-        super().__init__(
-            f"request scope{name} has a quota of {quota} bytes, has taken {sum(used.values())} ({taken}) "
-            f"and was asked for {requested} more; raise it with request_scope(quota=...)"
-        )
-        self.quota = quota
-        self.requested = requested
-        self.used = used
-        self.label = label
-
-
-class PoolError(StreamArenaError):
-    """Misuse of a pool."""
-
-
-class DoubleReleaseError(PoolError):
-    """Something was given back to its pool twice."""
-
-
-class StaleHandleError(StreamArenaError):
-    """A generational handle whose object was removed, or that belongs to another arena."""
-
-
-class FileChangedError(StreamArenaError):
-    """A file kept changing while it was read, so that no consistent content could be had.
-
-    Attributes:
-        path: the file.
-    """
-
-    def __init__(self, path: str, attempts: int) -> None:
-        super().__init__(f"{path} changed during each of {attempts} attempts to read it")
-        self.path = path
-
-
 # ---------------------------------------------------------------- limits
-
-
-class LimitExceededError(StreamArenaError):
-    """Input larger than a named limit.
-
-    Attributes:
-        limit: the limit that was met; seen: how much there was at least; setting: the parameter that raises it.
-    """
-
-    what = "input"
-    unit = "bytes"
-
-    def __init__(self, limit: int, seen: int, setting: str) -> None:
-        super().__init__(f"{self.what} of at least {seen} {self.unit} passes the limit of {limit}; raise {setting}")
-        self.limit = limit
-        self.seen = seen
-        self.setting = setting
-
-
-class CapacityExceededError(LimitExceededError):
-    """A table holds as many entries as it may."""
-
-    what = "a table"
-    unit = "entries"
-
-
-class FileCacheFullError(LimitExceededError):
-    """A file does not fit beside those that are mapped, pinned or not yet released."""
-
-    what = "a cache of files"
 
 
 class EventTooLargeError(LimitExceededError):
