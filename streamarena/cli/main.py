@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "group"]
 
 COMMANDS: Final[dict[str, str]] = {
     "fake-llm": "Serve a fake model on loopback, with delays and faults.",
+    "chaos": "Put a misbehaving TCP proxy in front of a server.",
 }
 
 

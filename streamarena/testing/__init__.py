@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from streamarena.testing.certificates import LocalCertificates
+from streamarena.testing.chaos import ChaosProxy
+from streamarena.testing.chaos_rules import ChaosRule, parse_rule
 from streamarena.testing.distributions import Distribution, DistributionLike, parse_distribution
 from streamarena.testing.fake_llm import FakeLLM
 from streamarena.testing.faults import FAULTS, Fault, parse_fault
@@ -16,6 +18,9 @@ __all__ = [
     "FakeLLMOptions",
     "FakeLLMProcess",
     "LocalCertificates",
+    "ChaosProxy",
+    "ChaosRule",
+    "parse_rule",
     "ReplyOptions",
     "ReplySettings",
     "reply_settings",
