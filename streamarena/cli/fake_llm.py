@@ -6,13 +6,15 @@ import signal
 import ssl
 import threading
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from streamarena.testing import FAULTS, FakeLLM
 from streamarena.testing.serving import serve
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 __all__ = ["command"]
 

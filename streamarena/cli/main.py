@@ -12,6 +12,8 @@ from streamarena.errors import StreamArenaError
 __all__ = ["COMMANDS", "group"]
 
 COMMANDS: Final[dict[str, str]] = {
+    "chat": "Ask a model one question and print the answer as it streams.",
+    "doctor": "Say which implementations are active and what is installed.",
     "fake-llm": "Serve a fake model on loopback, with delays and faults.",
     "chaos": "Put a misbehaving TCP proxy in front of a server.",
 }

@@ -1,1 +1,26 @@
-"""The streaming HTTP client (floor 2)."""
+"""The streaming HTTP client: one request is one scope, and the receive path holds nothing per connection (floor 2)."""
+
+from __future__ import annotations
+
+from streamarena.client.client import StreamClient, StreamRequest
+from streamarena.client.connection import ResponseHead
+from streamarena.client.endpoints import ENDPOINTS, Endpoint
+from streamarena.client.pool import PoolStats
+from streamarena.client.result import StreamResult, Timings
+from streamarena.client.settings import Limits, Timeouts
+from streamarena.client.stream import ChunkStream, EventStream
+
+__all__ = [
+    "StreamClient",
+    "StreamRequest",
+    "ChunkStream",
+    "EventStream",
+    "StreamResult",
+    "Timings",
+    "Timeouts",
+    "Limits",
+    "Endpoint",
+    "ENDPOINTS",
+    "ResponseHead",
+    "PoolStats",
+]

@@ -9,8 +9,7 @@ Not here: parsing tool arguments (`partial_json.py`, `tools.py`); the APIs' form
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, Protocol, SupportsBytes
+from typing import TYPE_CHECKING, Any, Final, Protocol, SupportsBytes
 
 from streamarena.errors import BodyTooLargeError
 from streamarena.providers.calls import CallFragment, CallNumbers
@@ -30,6 +29,9 @@ from streamarena.providers.chunks import (
 from streamarena.providers.messages import MESSAGES
 from streamarena.providers.registry import wire_of
 from streamarena.providers.replies import Block, BlockKind, Reply, ReplyChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Accumulator", "DEFAULT_MAX_BYTES", "FragmentArena"]
 

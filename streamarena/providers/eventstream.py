@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import importlib
 import zlib
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 
 from streamarena.errors import DecodeError, EventTooLargeError, MissingExtraError, StreamClosedError
 from streamarena.sse import ServerSentEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["EventStreamFramer", "eventstream_framer", "is_prelude"]
 
@@ -118,7 +120,7 @@ class EventStreamFramer:
             parsed = next(buffer)
         except self._library.ParserError as error:
             raise DecodeError(f"a faulty message in a binary event stream: {error}", body=message[:1024]) from error
-        return _event(cast(Mapping[str, Any], parsed.headers), bytes(parsed.payload))
+        return _event(cast("Mapping[str, Any]", parsed.headers), bytes(parsed.payload))
 
 
 def _event(headers: Mapping[str, Any], payload: bytes) -> ServerSentEvent:

@@ -7,10 +7,12 @@ Not here: cutting bytes into events (`streamarena.sse`, `framing.py`), choosing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import ClassVar, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, TypeAlias
 
 from streamarena.providers.chunks import Chunk  # noqa: TC001 - others read these annotations at run time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["Decoder", "Encoder", "Framing", "NO_CHUNKS", "WireEvent"]
 

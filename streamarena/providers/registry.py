@@ -7,12 +7,14 @@ Each module is imported when it is first asked for, so that a process pays only 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from streamarena.errors import ConfigurationError
 from streamarena.providers.dialects import DIALECTS
 from streamarena.providers.interfaces import Decoder, Encoder  # noqa: TC001 - annotations stay readable at run time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["APIS", "WIRES", "decoder_for", "encoder_for", "wire_of"]
 

@@ -8,9 +8,12 @@ Not here: any certificate that a browser would trust. Needs the extra `testing` 
 from __future__ import annotations
 
 import ssl
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamarena.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["LocalCertificates"]
 

@@ -11,12 +11,14 @@ import asyncio
 import gc
 import ssl
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from streamarena.testing.fake_llm import FakeLLM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["serve"]
 

@@ -10,12 +10,14 @@ Cost: one wheel item a reply, at most one rendered frame in memory. Not here: wh
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from streamarena.testing.frames import Action, Frame
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterator
+
     from streamarena.testing.connection import HTTPConnection
     from streamarena.testing.queueing import ServiceQueue
     from streamarena.testing.records import RequestRecord, ServerStatistics
@@ -28,7 +30,7 @@ class ReplyStream:
     """A reply that sends itself.
 
     Args:
-        wheel, queue, statistics: the server's.
+        loop, wheel, queue, statistics: the server's.
         connection: where to. record: what is noted.
         frames: called once, when the request has its slot.
 
@@ -40,6 +42,7 @@ class ReplyStream:
         "_connection",
         "_due",
         "_frames",
+        "_loop",
         "_make_frames",
         "_next",
         "_queue",
@@ -53,6 +56,7 @@ class ReplyStream:
     def __init__(
         self,
         *,
+        loop: asyncio.AbstractEventLoop,
         wheel: TimerWheel,
         queue: ServiceQueue,
         statistics: ServerStatistics,
@@ -63,6 +67,7 @@ class ReplyStream:
         self.wheel_tick = -1
         self.record = record
         self.on_end: Callable[[ReplyStream], object] | None = None
+        self._loop = loop
         self._wheel = wheel
         self._queue = queue
         self._statistics = statistics
@@ -125,7 +130,7 @@ class ReplyStream:
             frame = next(frames, None)
             if frame is None:
                 return None
-            now = time.monotonic()
+            now = self._loop.time()
             late = now - self._due > max(frame.delay, 0.002)
             self._due = (now if late else self._due) + frame.delay
             self._next = frame
@@ -134,7 +139,7 @@ class ReplyStream:
     def _admitted(self) -> None:
         """Called by the queue: the request has its slot."""
         self.record.admitted = time.monotonic_ns()
-        self._due = time.monotonic()
+        self._due = self._loop.time()
         self._frames = self._make_frames()
         due = self.prepare()
         if due is not None:
@@ -144,7 +149,7 @@ class ReplyStream:
         """The client has caught up: go on at once, on a new grid."""
         if self._connection is not None:
             self._connection.on_writable = None
-            self._due = time.monotonic()
+            self._due = self._loop.time()
             self._wheel.schedule(self._due, self)
 
     def _lost(self) -> None:

@@ -118,7 +118,7 @@ def test_a_buffer_whose_view_lives_on_is_counted_as_escaped(memory, resources):
 
 def test_failing_releases_do_not_stop_the_others_and_raise_as_a_group(memory, resources):
     log = []
-    with pytest.raises(ExceptionGroup) as caught, memory.request_scope(label="chat", resources=resources) as arena:  # noqa: PT012
+    with pytest.raises(ExceptionGroup) as caught, memory.request_scope(label="chat", resources=resources) as arena:
         arena.lease(Item(log, "a"))
         arena.lease(Item(log, "b", ValueError("b failed")))
         arena.lease(Item(log, "c", KeyError("c failed")))
@@ -131,7 +131,7 @@ def test_failing_releases_do_not_stop_the_others_and_raise_as_a_group(memory, re
 
 def test_a_body_exception_leaves_unchanged_with_failures_as_notes(memory, resources):
     body = RuntimeError("body")
-    with pytest.raises(RuntimeError) as caught, memory.request_scope(label="chat", resources=resources) as arena:  # noqa: PT012
+    with pytest.raises(RuntimeError) as caught, memory.request_scope(label="chat", resources=resources) as arena:
         arena.lease(Item([], "a", ValueError("a failed")))
         raise body
     assert caught.value is body
@@ -151,7 +151,7 @@ def test_a_body_exception_without_failures_has_no_notes(memory, resources):
 @pytest.mark.parametrize("with_body", [False, True])
 def test_an_interrupt_in_a_release_is_not_swallowed(memory, resources, with_body):
     log = []
-    with pytest.raises(BaseException) as caught, memory.request_scope(resources=resources) as arena:  # noqa: PT011, PT012
+    with pytest.raises(BaseException) as caught, memory.request_scope(resources=resources) as arena:  # noqa: PT011
         arena.lease(Item(log, "a"))
         arena.lease(Item(log, "b", KeyboardInterrupt()))
         if with_body:

@@ -35,7 +35,7 @@ def text_of(body):
 
 
 async def post(llm, path, body, **headers):
-    async with httpx.AsyncClient(base_url=llm.url, trust_env=False, verify=False) as client:
+    async with httpx.AsyncClient(base_url=llm.url, trust_env=False) as client:
         return await client.post(path, json=body, headers=headers)
 
 
@@ -63,5 +63,5 @@ async def raw(llm, path, body, *, limit=2**20, seconds=10.0, headers=""):
 async def until(condition, seconds=5.0):
     """Wait for a condition that the loop will bring about."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        while not condition():
             await asyncio.sleep(0.002)

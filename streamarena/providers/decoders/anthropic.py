@@ -11,8 +11,7 @@ Source: Anthropic, "Streaming Messages" and "Handling stop reasons".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
@@ -34,6 +33,9 @@ from streamarena.providers.decoders.problems import error_chunk
 from streamarena.providers.interfaces import NO_CHUNKS, Framing, WireEvent
 from streamarena.providers.json_values import is_array, is_object, text_or_none
 from streamarena.providers.tolerant import TYPED_DECODE_ERRORS, as_struct, load_object, wrong_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = ["AnthropicDecoder", "STOP_REASONS"]
 

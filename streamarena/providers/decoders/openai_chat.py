@@ -14,8 +14,7 @@ Source: OpenAI, API reference, "The chat completion chunk object"; the members' 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import msgspec
 
@@ -50,6 +49,9 @@ from streamarena.providers.decoders.problems import error_chunk, looks_like_erro
 from streamarena.providers.interfaces import NO_CHUNKS, Framing, WireEvent
 from streamarena.providers.json_values import is_array, is_object
 from streamarena.providers.tolerant import TYPED_DECODE_ERRORS, as_struct, load_object, wrong_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = ["OpenAIChatDecoder"]
 

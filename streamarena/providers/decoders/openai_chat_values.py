@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -19,6 +18,9 @@ from streamarena.providers.chunks import (
 )
 from streamarena.providers.decoders.openai_chat_shapes import ContentPart, Delta, ReasoningDetail, Usage
 from streamarena.providers.json_values import is_object, text_or_none
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["FINISH_REASONS", "content_parts", "grounding_of", "json_text", "reasoning_of", "usage_of"]
 

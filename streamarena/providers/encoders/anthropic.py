@@ -11,8 +11,7 @@ Source: Anthropic, "Streaming Messages".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from streamarena.providers.calls import CallFragment, CallNumbers
 from streamarena.providers.chunks import (
@@ -29,6 +28,9 @@ from streamarena.providers.chunks import (
     UsageChunk,
 )
 from streamarena.providers.encoders.parts import dump, input_without_cache, sse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["AnthropicEncoder", "STOP_REASONS", "message_usage"]
 

@@ -10,8 +10,7 @@ Source: OpenAI, API reference, "The chat completion chunk object"; `reasoning_co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from streamarena.providers.calls import CallFragment, CallNumbers
 from streamarena.providers.chunks import (
@@ -28,6 +27,9 @@ from streamarena.providers.chunks import (
     UsageChunk,
 )
 from streamarena.providers.encoders.parts import dump, input_with_cache, sse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["FINISH_REASONS", "OpenAIChatEncoder", "chat_usage"]
 

@@ -1,0 +1,118 @@
+"""The two content clocks and the total limit of one stream, with one timer that is hardly ever touched.
+
+Noting content stores a time and nothing else; the timer looks at it when it fires and sets itself again for what is
+left. While the stream waits for its own consumer the content clocks stand still: `hold` and `release` bracket that.
+
+Cost: one call of the loop's clock for each read that brought content; at most one timer firing for each limit's length.
+Not here: what content is (`Chunk.is_content`), and what a timeout does to the stream.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamarena.errors import FirstContentTimeoutError, IdleTimeoutError, StreamTimeoutError, TotalTimeoutError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from streamarena.client.settings import Timeouts
+
+__all__ = ["ContentClock"]
+
+
+class ContentClock:
+    """Watches one stream.
+
+    Args:
+        loop: its clock and timers are used.
+        timeouts: `first_content`, `idle` and `total` are used here.
+        deadline: the loop's time at which the total limit passes, or None.
+        on_timeout: called once with the error when a limit passes.
+    """
+
+    __slots__ = ("_deadline", "_first_seen", "_held", "_last", "_limit", "_loop", "_on_timeout", "_timeouts", "_timer")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        timeouts: Timeouts,
+        deadline: float | None,
+        on_timeout: Callable[[StreamTimeoutError], None],
+    ) -> None:
+        self._loop = loop
+        self._timeouts = timeouts
+        self._deadline = deadline
+        self._on_timeout = on_timeout
+        self._limit = timeouts.first_content
+        self._first_seen = False
+        self._held = False
+        self._last = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Start counting: the request has just been sent."""
+        self._last = self._loop.time()
+        self._arm()
+
+    def content(self) -> None:
+        """Note that content came now."""
+        self._last = self._loop.time()
+        if not self._first_seen:
+            self._first_seen = True
+            self._limit = self._timeouts.idle
+            self._arm()
+
+    def linger(self, seconds: float) -> None:
+        """Wait no longer than this for more content: the provider has said its last word."""
+        if self._limit is None or self._limit > seconds:
+            self._limit = seconds
+            self._arm()
+
+    def hold(self) -> None:
+        """Stop the content clocks: it is the consumer's turn."""
+        self._held = True
+
+    def release(self) -> None:
+        """Let the content clocks run again, from now."""
+        if self._held:
+            self._held = False
+            self._last = self._loop.time()
+            if self._timer is None:
+                self._arm()
+
+    def stop(self) -> None:
+        """Stop everything; nothing fires any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._limit = self._deadline = None
+
+    def _due(self) -> float | None:
+        content = None if self._limit is None or self._held else self._last + self._limit
+        if content is None or self._deadline is None:
+            return content if self._deadline is None else self._deadline
+        return min(content, self._deadline)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self._due()
+        self._timer = None if due is None else self._loop.call_at(due, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        due = self._due()
+        now = self._loop.time()
+        if due is None or now < due:
+            self._arm()
+            return
+        if self._deadline is not None and now >= self._deadline:
+            error: StreamTimeoutError = TotalTimeoutError(self._timeouts.total or 0.0)
+        elif self._first_seen:
+            error = IdleTimeoutError(self._limit or 0.0)
+        else:
+            error = FirstContentTimeoutError(self._limit or 0.0)
+        self.stop()
+        self._on_timeout(error)

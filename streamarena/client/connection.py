@@ -1,0 +1,315 @@
+"""One HTTP/1.1 connection: bytes from the loop's shared buffer go through httptools to the exchange that is under way.
+
+Invariants:
+* One exchange at a time; a connection goes back to its pool only after a complete response, with nothing behind it.
+* Nothing received is kept here: `buffer_updated` parses the borrowed bytes and returns.
+* Bytes that come while no exchange is under way, or behind a complete response, close the connection.
+* Header bytes and fields are limited; httptools alone would take a header of any size.
+Cost: one parser and one protocol object a connection; one bytes object a body fragment, no copy beside it.
+Not here: pooling (`pool.py`), the meaning of bodies (`stream.py`), timeouts.
+Source: RFC 9112 (HTTP/1.1), sections 6 (message body length), 7 (transfer codings) and 9 (connections).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, cast
+
+import httptools
+
+from streamarena.errors import (
+    HeaderTooLargeError,
+    ProtocolError,
+    StreamTruncatedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamarena.client.receive_buffer import ReceiveBuffer
+
+__all__ = ["Connection", "Exchange", "ResponseHead"]
+
+
+class ResponseHead:
+    """The status and header of a response; names are lower-cased, repeated fields joined by comma (RFC 9110, 5.3)."""
+
+    __slots__ = ("headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str]) -> None:
+        self.status = status
+        self.headers = headers
+
+    def __repr__(self) -> str:
+        return f"ResponseHead({self.status}, {len(self.headers)} fields)"
+
+
+class Exchange(Protocol):
+    """What a connection tells the request that it serves. Every call is synchronous, inside a read callback."""
+
+    def head_received(self, head: ResponseHead) -> None:
+        """Take the final response header (informational 1xx responses are passed over)."""
+        ...
+
+    def body_received(self, data: bytes) -> None:
+        """Take a fragment of the body, transfer coding removed."""
+        ...
+
+    def read_finished(self) -> None:
+        """Take note that all fragments of one read have been delivered: wake whoever waits."""
+        ...
+
+    def body_ended(self) -> None:
+        """Take note that the response is complete."""
+        ...
+
+    def exchange_failed(self, error: Exception) -> None:
+        """Take the error that ended the response early; the connection is closed already."""
+        ...
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A connection to one origin.
+
+    Attributes:
+        reused: whether an earlier exchange was completed on it.
+        responses: complete responses so far.
+        last_used: the loop's time at which the last exchange ended, set by the pool.
+    """
+
+    __slots__ = (
+        "_body_until_close",
+        "_complete",
+        "_exchange",
+        "_field_bytes",
+        "_field_count",
+        "_head_done",
+        "_head_read",
+        "_headers",
+        "_informational",
+        "_keep_alive",
+        "_lost",
+        "_max_header_bytes",
+        "_max_header_count",
+        "_on_lost",
+        "_parser",
+        "_receive_buffer",
+        "_received",
+        "_response_started",
+        "_transport",
+        "last_used",
+        "responses",
+    )
+
+    def __init__(
+        self,
+        receive_buffer: ReceiveBuffer,
+        max_header_bytes: int,
+        max_header_count: int,
+        on_lost: Callable[[Connection], None],
+    ) -> None:
+        self._receive_buffer = receive_buffer
+        self._max_header_bytes = max_header_bytes
+        self._max_header_count = max_header_count
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._exchange: Exchange | None = None
+        self._headers: dict[str, str] = {}
+        self._lost = False
+        self._complete = False
+        self.responses = 0
+        self.last_used = 0.0
+        self._begin()
+
+    # ------------------------------------------------------------ for the pool and the request
+
+    @property
+    def reused(self) -> bool:
+        """Whether an earlier exchange was completed on this connection."""
+        return self.responses > 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request can be sent: open, idle, and no stray bytes have come."""
+        transport = self._transport
+        return not self._lost and self._exchange is None and transport is not None and not transport.is_closing()
+
+    @property
+    def response_started(self) -> bool:
+        """Whether any byte of the current response has come."""
+        return self._response_started
+
+    def send(self, request: bytes, exchange: Exchange) -> None:
+        """Send a whole request and let `exchange` hear of its response.
+
+        Raises:
+            ProtocolError: the connection is not usable.
+        """
+        if not self.usable or self._transport is None:
+            raise ProtocolError("a request was sent on a connection that is closed or busy")
+        self._begin()
+        self._exchange = exchange
+        self._transport.write(request)
+
+    def pause_reading(self) -> None:
+        """Stop reading: the peer feels it once the kernel's buffers are full."""
+        if self._transport is not None and not self._lost:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self._lost:
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Close at once, without flushing; synchronous, so that no second cancellation can interrupt it."""
+        self._exchange = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def fail(self, error: Exception) -> None:
+        """Close at once and let the exchange under way, if any, hear why; synchronous."""
+        exchange, self._exchange = self._exchange, None
+        if self._transport is not None:
+            self._transport.abort()
+        if exchange is not None:
+            exchange.exchange_failed(error)
+
+    def detach(self) -> bool:
+        """End the exchange from the request's side; return whether the connection can serve another request."""
+        complete = self._complete and self._keep_alive
+        self._exchange = None
+        if complete and self.usable:
+            return True
+        self.abort()
+        return False
+
+    # ------------------------------------------------------------ asyncio.BufferedProtocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports do not inherit from asyncio's
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Lend the loop's receive buffer for one read."""
+        del sizehint
+        return self._receive_buffer.view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Parse what one read brought, then wake the consumer once."""
+        exchange = self._exchange
+        if exchange is None:
+            self.abort()  # an idle connection has nothing to say
+            return
+        self._response_started = True
+        try:
+            self._parser.feed_data(self._receive_buffer.view[:nbytes])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self._complete:
+                self.fail(_cause_of(error))
+                return
+            self._keep_alive = False  # the response was whole; what follows it is not ours to read
+        if not self._head_done:
+            self._head_read += nbytes  # httptools collects a field of any length and tells of it at its end
+            if self._head_read > self._max_header_bytes:
+                self.fail(HeaderTooLargeError(self._max_header_bytes, self._head_read, "Limits.header_bytes"))
+                return
+        exchange.read_finished()
+
+    def eof_received(self) -> bool:
+        """Let the transport close: a half-closed server has nothing more to say."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the exchange how its response ended, then the pool."""
+        self._lost = True
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None and not self._complete:
+            if self._body_until_close and exc is None:
+                self._complete = True
+                exchange.body_ended()
+                exchange.read_finished()
+            else:
+                reason = "the server closed the connection" if exc is None else f"the connection broke: {exc}"
+                error = StreamTruncatedError(reason, self._received)
+                error.__cause__ = exc
+                exchange.exchange_failed(error)
+        self._on_lost(self)
+        self._transport = None
+
+    # ------------------------------------------------------------ httptools callbacks
+
+    def on_message_begin(self) -> None:
+        """Refuse a response that nobody asked for."""
+        if self._complete:
+            raise ProtocolError("the server sent more after the end of its response")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect one field, within the limits; trailer fields are counted and dropped."""
+        self._field_count += 1
+        self._field_bytes += len(name) + len(value) + 4
+        if self._field_count > self._max_header_count:
+            raise HeaderTooLargeError(self._max_header_count, self._field_count, "Limits.header_count")
+        if self._field_bytes > self._max_header_bytes:
+            raise HeaderTooLargeError(self._max_header_bytes, self._field_bytes, "Limits.header_bytes")
+        if not self._head_done:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            earlier = self._headers.get(key)
+            self._headers[key] = text if earlier is None else f"{earlier}, {text}"
+
+    def on_headers_complete(self) -> None:
+        """Hand the header on, unless it is an informational one."""
+        status = self._parser.get_status_code()
+        self._informational = 100 <= status < 200
+        if self._informational:
+            self._headers = {}
+            return
+        self._head_done = True
+        headers = self._headers
+        self._body_until_close = "content-length" not in headers and "chunked" not in headers.get(
+            "transfer-encoding", ""
+        )
+        self._keep_alive = self._parser.should_keep_alive() and not self._body_until_close
+        if self._exchange is not None:
+            self._exchange.head_received(ResponseHead(status, headers))
+
+    def on_body(self, data: bytes) -> None:
+        """Hand a fragment on."""
+        self._received += len(data)
+        if self._exchange is not None:
+            self._exchange.body_received(data)
+
+    def on_message_complete(self) -> None:
+        """Tell the exchange that its response is whole."""
+        if self._informational:
+            self._informational = False
+            return
+        self._complete = True
+        self.responses += 1
+        if self._exchange is not None:
+            self._exchange.body_ended()
+
+    # ------------------------------------------------------------ private
+
+    def _begin(self) -> None:
+        self._headers = {}
+        self._head_done = False
+        self._head_read = 0
+        self._field_bytes = 0
+        self._field_count = 0
+        self._received = 0
+        self._complete = False
+        self._keep_alive = False
+        self._informational = False
+        self._body_until_close = False
+        self._response_started = False
+
+
+def _cause_of(error: Exception) -> Exception:
+    """Return what a callback raised inside httptools, unchanged, or what httptools itself found wrong."""
+    if isinstance(error, httptools.HttpParserCallbackError) and isinstance(error.__context__, Exception):
+        return error.__context__
+    wrapped = ProtocolError(f"the response is not HTTP/1.1: {error}")
+    wrapped.__cause__ = error
+    return wrapped

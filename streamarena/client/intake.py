@@ -1,0 +1,186 @@
+"""Bytes of one body to the items that its consumer chose: chunks, or raw events.
+
+Sans-IO, so that it can be tested without a socket. Until a consumer has chosen, parsed events are held undecoded.
+Invariants: items come in wire order; an error inside the stream is delivered as its chunk and then named as the end;
+a body that ends without the provider's own end is named as cut short.
+Cost: no copy and no allocation beside the events and chunks themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from streamarena.errors import (
+    BodyTooLargeError,
+    ProviderError,
+    StreamArenaError,
+    StreamClosedError,
+    StreamTruncatedError,
+)
+from streamarena.providers import Accumulator, Framer, WireEvent, decoder_for, framer_for, last_events
+from streamarena.sse import SSEParser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamarena.client.settings import Limits
+    from streamarena.memory import Arena
+
+__all__ = ["Intake", "Mode"]
+
+Mode: TypeAlias = Literal["chunks", "events"]
+
+
+class Intake:
+    """Takes one body.
+
+    Args:
+        api: the wire API, which chooses the decoder and, with content type and first bytes, the framing.
+        keeper: keeps chunks for the result, or None.
+        limits: `event_bytes` and `stream_bytes` are used here.
+        arena: holds the unfinished tail of an event.
+
+    Attributes:
+        content_type: of the response; set it before the first bytes.
+        batch: items that await the consumer.
+        held: events that await the consumer's choice.
+        fresh: whether content came since the flag was last cleared.
+        received: body bytes so far; count: items so far.
+        problem: the provider's error, once its chunk is in the batch.
+    """
+
+    __slots__ = (
+        "_api",
+        "_arena",
+        "_decoder",
+        "_framer",
+        "_keeper",
+        "_limits",
+        "_mode",
+        "_settled",
+        "batch",
+        "content_type",
+        "count",
+        "fresh",
+        "held",
+        "problem",
+        "received",
+    )
+
+    def __init__(self, api: str, keeper: Accumulator | None, limits: Limits, arena: Arena) -> None:
+        self._api = api
+        self._keeper = keeper
+        self._limits = limits
+        self._arena = arena
+        self._framer: Framer | None = None
+        self._decoder = decoder_for(api)
+        self._mode: Mode | None = None
+        self.content_type: str | None = None
+        self._settled = 0
+        self.batch: list[Any] = []
+        self.held: list[WireEvent] = []
+        self.fresh = False
+        self.received = 0
+        self.count = 0
+        self.problem: ProviderError | None = None
+
+    @property
+    def chosen(self) -> bool:
+        """Whether a consumer has chosen what it wants."""
+        return self._mode is not None
+
+    @property
+    def framing(self) -> str:
+        """How bytes become events on this wire."""
+        return self._decoder.framing
+
+    @property
+    def complete(self) -> bool:
+        """Whether the provider's own end has come."""
+        return self._decoder.complete
+
+    def choose(self, mode: Mode) -> None:
+        """Choose, once, what the batches hold; held events become items.
+
+        Raises:
+            StreamClosedError: the other was chosen before.
+        """
+        if self._mode is None:
+            self._mode = mode
+            held, self.held = self.held, []
+            self._take(held)
+        elif self._mode != mode:
+            raise StreamClosedError("a stream gives either its chunks or its raw events, not both")
+
+    def feed(self, data: bytes) -> None:
+        """Parse a fragment.
+
+        Raises:
+            BodyTooLargeError, EventTooLargeError: a limit is met.
+            UnexpectedContentError: the first bytes are no stream.
+            DecodeError: an event is beyond every decoder.
+        """
+        self.received += len(data)
+        if self.received > self._limits.stream_bytes:
+            raise BodyTooLargeError(self._limits.stream_bytes, self.received, "Limits.stream_bytes")
+        framer = self._framer
+        if framer is None:
+            framer = self._framer = self._choose_framer(data)
+        events = framer.feed(data)
+        if events:
+            if self._mode is None:
+                self.held += events
+            else:
+                self._take(events)
+
+    def settle(self) -> None:
+        """Count and keep what came since the last call; call it once a read.
+
+        Raises:
+            ReplyTooLargeError, QuotaExceededError: the result has grown past its limit.
+        """
+        batch, settled = self.batch, self._settled
+        new = batch if not settled else batch[settled:]
+        self._settled = len(batch)
+        self.count += len(new)
+        if self._keeper is not None and new and self._mode == "chunks":
+            self._keeper.extend(new)
+
+    def take(self) -> list[Any]:
+        """Return the batch and start a new one."""
+        batch, self.batch = self.batch, []
+        self._settled = 0
+        return batch
+
+    def finish(self) -> StreamArenaError | None:
+        """Take the end of the body; return what is wrong with it, if anything."""
+        if self._framer is not None:
+            self._take(last_events(self._framer))
+            self._framer.close()
+        if self._mode == "events":
+            return None
+        self.batch += self._decoder.finish()
+        if self.problem is None and not self._decoder.complete:
+            return StreamTruncatedError("the body ended without the provider's own end of the stream", self.received)
+        return self.problem
+
+    def _choose_framer(self, data: bytes) -> Framer:
+        framer = framer_for(self.content_type, data, self._api, max_event_bytes=self._limits.event_bytes)
+        if isinstance(framer, SSEParser):
+            framer.arena = self._arena
+        return framer
+
+    def _take(self, events: Sequence[WireEvent]) -> None:
+        batch = self.batch
+        if self._mode == "events":
+            batch += events
+            self.fresh = True
+            return
+        decode = self._decoder.decode
+        for event in events:
+            for chunk in decode(event):
+                batch.append(chunk)
+                if chunk.is_content:
+                    self.fresh = True
+                elif chunk.kind == "error":
+                    self.problem = ProviderError(chunk.message, code=chunk.code, type=chunk.type)

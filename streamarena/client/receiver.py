@@ -1,0 +1,357 @@
+"""The network's side of one stream: takes what a connection reads and hands it to the consumer, a batch a read.
+
+Everything here but the three coroutines runs synchronously inside the connection's read callback. One read may bring
+many fragments; they are decoded as they come and handed over once, when the read is finished.
+
+Invariants:
+* What was received before an error is delivered before the error is raised.
+* A response is a stream, or it is collected up to a limit and becomes the error that says what it was.
+* Giving back is synchronous, can be repeated, and happens by itself at the end of the response.
+* Reading pauses while more than `Limits.pending_items` items or `Limits.pending_bytes` bytes await the consumer.
+Not here: decoding (`intake.py`), iteration and results (`stream.py`), HTTP (`connection.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from streamarena.client.rejection import is_stream, rejection
+from streamarena.errors import StreamClosedError, StreamTimeoutError, StreamTruncatedError, UnexpectedContentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamarena.client.clock import ContentClock
+    from streamarena.client.connection import Connection, ResponseHead
+    from streamarena.client.intake import Intake, Mode
+    from streamarena.client.result import Timings
+    from streamarena.client.settings import Limits
+
+__all__ = ["Receiver"]
+
+_LINGER_SECONDS: Final = 5.0
+"""How long a body may stay open after the provider's own end before the stream is ended from this side."""
+
+
+class Receiver:
+    """Receives one response.
+
+    Args:
+        intake: bytes to items.
+        limits: sizes.
+        timings: is filled in.
+        give_back: takes the connection back and is told whether it can be used again.
+
+    Attributes:
+        head: the response header, once it is there.
+        received_at: `time.perf_counter_ns` of the read that brought the latest batch.
+        error: what ended the stream, if it was not its proper end.
+        ended: whether nothing more will come from the network.
+    """
+
+    __slots__ = (
+        "_body",
+        "_clock",
+        "_connection",
+        "_give_back",
+        "_intake",
+        "_limits",
+        "_loop",
+        "_paused",
+        "_pending_bytes",
+        "_pings_are_content",
+        "_sink",
+        "_timings",
+        "_waiter",
+        "_whole",
+        "ended",
+        "error",
+        "head",
+        "received_at",
+    )
+
+    def __init__(
+        self,
+        intake: Intake,
+        limits: Limits,
+        timings: Timings,
+        give_back: Callable[[Connection, bool], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._intake = intake
+        self._limits = limits
+        self._timings = timings
+        self._give_back = give_back
+        self._connection: Connection | None = None
+        self._clock: ContentClock | None = None
+        self._pings_are_content = False
+        self._body: bytearray | None = None  # of a response that is not a stream
+        self._pending_bytes = 0
+        self._paused = False
+        self._whole = False  # the response is complete, though its end may await the consumer's choice
+        self._waiter: asyncio.Future[None] | None = None
+        self._sink: Callable[[list[Any]], object] | None = None
+        self.head: ResponseHead | None = None
+        self.received_at = 0
+        self.error: BaseException | None = None
+        self.ended = False
+
+    @property
+    def received(self) -> int:
+        """Body bytes so far."""
+        return self._intake.received
+
+    @property
+    def count(self) -> int:
+        """Items so far."""
+        return self._intake.count
+
+    # ------------------------------------------------------------ for the stream
+
+    def start(self, connection: Connection, request: bytes, clock: ContentClock, *, pings_are_content: bool) -> None:
+        """Send the request and receive its response."""
+        self._connection = connection
+        self._clock = clock
+        self._pings_are_content = pings_are_content
+        clock.start()
+        self._timings.sent = time.perf_counter_ns()
+        connection.send(request, self)
+
+    async def wait_for_head(self) -> None:
+        """Wait until the response is known to be a stream.
+
+        Raises:
+            ProviderError: it is an error; UnexpectedContentError: it is something else.
+            StreamTruncatedError, ProtocolError, HeaderTooLargeError: the response broke.
+            FirstContentTimeoutError, TotalTimeoutError: it did not come in time.
+        """
+        while not self.ended and (self.head is None or self._body is not None):
+            await self._wait()
+        if self.error is not None and (self.head is None or self._body is not None):
+            raise self.error
+
+    def choose(self, mode: Mode) -> None:
+        """Choose, once, whether batches hold "chunks" or "events"."""
+        if self._intake.chosen:
+            self._intake.choose(mode)
+            return
+        try:
+            self._intake.choose(mode)
+            if self._intake.batch:
+                self._note_batch(self.received_at)
+            if self._whole and not self.ended:
+                self._finish()
+        except Exception as error:  # noqa: BLE001 - it is raised to the consumer once the batch before it is taken
+            self._end(error)
+
+    async def next_batch(self) -> list[Any] | None:
+        """Return what awaits the consumer, waiting for it if need be; None at the proper end.
+
+        Raises:
+            whatever ended the stream early, after everything before it has been delivered.
+        """
+        while True:
+            if self._intake.batch:
+                return self._take()
+            if self.error is not None:
+                raise self.error
+            if self.ended:
+                return None
+            await self._wait()
+
+    async def deliver(self, sink: Callable[[list[Any]], object]) -> None:
+        """Call `sink` with each batch inside the read callback until the end; an exception of it closes the stream.
+
+        Raises:
+            whatever `sink` raised, or ended the stream early.
+        """
+        if self._sink is not None:
+            raise StreamClosedError("two tasks read one stream at the same time")
+        self._sink = sink
+        try:
+            if self._intake.batch:
+                sink(self._take())
+            while not self.ended:
+                await self._wait()
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._sink = None
+        if self.error is not None:
+            raise self.error
+
+    def close(self) -> None:
+        """End the stream from this side and give the connection back; what was not read is dropped.
+
+        Synchronous and repeatable.
+        """
+        if not self.ended:
+            self._end(StreamClosedError("the stream was closed before its end"))
+        self._intake.take()
+        self._release()
+
+    def time_out(self, error: StreamTimeoutError) -> None:
+        """End the stream because a limit of time passed; after the provider's own end that is no error."""
+        if not self.ended:
+            if self._intake.complete:
+                self._finish()
+            else:
+                self._end(error)
+        self._release()
+
+    # ------------------------------------------------------------ Exchange: for the connection
+
+    def head_received(self, head: ResponseHead) -> None:
+        """Take the header and decide whether this is a stream."""
+        self.head = head
+        self._timings.headers = time.perf_counter_ns()
+        if is_stream(head, self._intake.framing):
+            self._intake.content_type = head.headers.get("content-type")
+            self._wake()
+        else:
+            self._body = bytearray()
+
+    def body_received(self, data: bytes) -> None:
+        """Take a fragment."""
+        if self._body is None:
+            self._pending_bytes += len(data)
+            try:
+                self._intake.feed(data)
+            except UnexpectedContentError:
+                self._body = bytearray()
+        if self._body is not None:
+            self._body += data[: self._limits.error_bytes - len(self._body)]
+
+    def body_ended(self) -> None:
+        """Remember that the response is whole; what follows from it waits for the end of the read."""
+        self._whole = True
+
+    def read_finished(self) -> None:
+        """Hand over what this read brought."""
+        try:
+            if self._body is not None:
+                if self._whole or len(self._body) >= self._limits.error_bytes:
+                    self._reject()
+            elif (self._whole and self._intake.chosen) or self._intake.problem is not None:
+                self._finish()
+            elif self._intake.batch or self._intake.held:
+                self._note_batch(time.perf_counter_ns())
+                self._hand_over()
+            elif self._pings_are_content and self._clock is not None:
+                self._clock.content()
+        except Exception as error:  # noqa: BLE001 - a sink's exception belongs to whoever awaits `deliver`
+            self._end(error)
+        if self._whole or self.ended:
+            if self._clock is not None:
+                self._clock.stop()
+            self._release()
+
+    def exchange_failed(self, error: BaseException) -> None:
+        """Take the error that ended the response early; the connection is closed already."""
+        if self.ended:
+            return
+        cut = isinstance(error, StreamTruncatedError)
+        if cut and self._body is not None:
+            self._reject()
+        elif cut and self._intake.chosen and self._intake.complete:
+            self._finish()  # everything that the provider had to say was said
+        else:
+            self._end(error)
+        self._release()
+
+    # ------------------------------------------------------------ private
+
+    def _note_batch(self, now: int) -> None:
+        """Stamp, count and keep what has just come, and tell the clock of content."""
+        intake, timings, clock = self._intake, self._timings, self._clock
+        self.received_at = now
+        intake.settle()
+        if timings.first_chunk is None:
+            timings.first_chunk = now
+        if intake.fresh or self._pings_are_content:
+            intake.fresh = False
+            timings.last_content = now
+            if timings.first_content is None:
+                timings.first_content = now
+            if clock is not None:
+                clock.content()
+        if intake.complete and clock is not None:
+            clock.linger(_LINGER_SECONDS)
+
+    def _hand_over(self) -> None:
+        intake, clock = self._intake, self._clock
+        if self._sink is not None:
+            if intake.batch:
+                self._pending_bytes = 0
+                self._sink(intake.take())
+            return
+        if clock is not None:
+            clock.hold()
+        self._wake()
+        if not self._paused and (
+            self._pending_bytes > self._limits.pending_bytes
+            or len(intake.batch) + len(intake.held) > self._limits.pending_items
+        ):
+            self._paused = True
+            if self._connection is not None:
+                self._connection.pause_reading()
+
+    def _take(self) -> list[Any]:
+        batch = self._intake.take()
+        self._pending_bytes = 0
+        if self._clock is not None:
+            self._clock.release()
+        if self._paused:
+            self._paused = False
+            if self._connection is not None:
+                self._connection.resume_reading()
+        return batch
+
+    async def _wait(self) -> None:
+        if self._waiter is not None:
+            raise StreamClosedError("two tasks read one stream at the same time")
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _reject(self) -> None:
+        assert self.head is not None
+        assert self._body is not None
+        self._end(rejection(self.head, bytes(self._body)))
+
+    def _finish(self) -> None:
+        """Take the end of the body: the last items first, then the end, good or bad."""
+        try:
+            problem = self._intake.finish()
+            if self._intake.batch:
+                self._note_batch(time.perf_counter_ns())
+                self._hand_over()
+        except Exception as error:  # noqa: BLE001 - as in `read_finished`
+            self._end(error)
+        else:
+            self._end(problem)
+
+    def _end(self, error: BaseException | None) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        self.error = error
+        self._timings.finished = time.perf_counter_ns()
+        if self._clock is not None:
+            self._clock.stop()
+        self._wake()
+
+    def _release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._give_back(connection, connection.detach())
