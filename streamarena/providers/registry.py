@@ -20,7 +20,13 @@ __all__ = ["APIS", "WIRES", "decoder_for", "encoder_for", "wire_of"]
 
 _DECODERS: Final[dict[str, str]] = {
     "openai-chat": "openai_chat:OpenAIChatDecoder",
+    "openai-responses": "openai_responses:OpenAIResponsesDecoder",
     "anthropic": "anthropic:AnthropicDecoder",
+    "gemini": "gemini:GeminiDecoder",
+    "cohere-v2": "cohere:CohereDecoder",
+    "ollama": "ollama:OllamaDecoder",
+    "bedrock-converse": "bedrock:BedrockDecoder",
+    "tgi": "tgi:TGIDecoder",
 }
 _ENCODERS: Final[dict[str, str]] = {
     "openai-chat": "openai_chat:OpenAIChatEncoder",

@@ -11,7 +11,8 @@ Source: Anthropic, "Streaming Messages" and "Handling stop reasons".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -29,13 +30,10 @@ from streamarena.providers.chunks import (
     UsageChunk,
 )
 from streamarena.providers.decoders.anthropic_shapes import Block, Delta, Event, Message, Usage
-from streamarena.providers.decoders.problems import error_chunk
-from streamarena.providers.interfaces import NO_CHUNKS, Framing, WireEvent
+from streamarena.providers.decoders.base import StructDecoder
+from streamarena.providers.interfaces import NO_CHUNKS, WireEvent
 from streamarena.providers.json_values import is_array, is_object, text_or_none
-from streamarena.providers.tolerant import TYPED_DECODE_ERRORS, as_struct, load_object, wrong_shape
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from streamarena.providers.tolerant import as_struct
 
 __all__ = ["AnthropicDecoder", "STOP_REASONS"]
 
@@ -49,41 +47,18 @@ STOP_REASONS: Final[dict[str, FinishReason]] = {
     "pause_turn": "other",
 }
 
-_READ: Final[Callable[[bytes], Event]] = msgspec.json.Decoder(Event).decode
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
-class AnthropicDecoder:
+class AnthropicDecoder(StructDecoder[Event], api="anthropic", shape=Event):
     """Decode Messages events; `Decoder` says what the methods promise."""
-
-    framing: ClassVar[Framing] = "sse"
-
-    def __init__(self) -> None:
-        self.reset()
 
     def reset(self) -> None:
         """Forget the stream; counters go back to zero."""
-        self.complete = False
-        self.fallbacks = 0
-        self._started = False
-        self._ended = False
+        super().reset()
         self._usage = UsageChunk()
         self._signature = ""
         self._calls: set[int] = set()
-
-    def decode(self, event: WireEvent) -> Sequence[Chunk]:
-        """Return the chunks of one event.
-
-        Raises:
-            DecodeError: the payload is not a JSON object, or the stream begins as another wire's.
-        """
-        if self._ended:
-            return NO_CHUNKS
-        try:
-            message = _READ(event.raw_data)
-        except TYPED_DECODE_ERRORS:
-            return self._decode_untyped(event)
-        return self._decode_event(message, event)
 
     def finish(self) -> Sequence[Chunk]:
         """Return the signature of a reasoning block that was cut short, if there is one."""
@@ -91,7 +66,7 @@ class AnthropicDecoder:
 
     # ------------------------------------------------------------ by type
 
-    def _decode_event(self, message: Event, event: WireEvent) -> Sequence[Chunk]:
+    def _take(self, message: Event, event: WireEvent) -> Sequence[Chunk]:
         kind = message.type
         if kind == "content_block_delta":
             return NO_CHUNKS if message.delta is None else self._decode_delta(message.delta, message.index)
@@ -104,14 +79,14 @@ class AnthropicDecoder:
         if kind == "message_delta":
             return self._decode_message_delta(message)
         if kind == "message_stop":
-            self.complete = self._ended = True
+            self._end()
             return self._end_block()
         if kind == "message":
-            return self._decode_whole(load_object(event.raw_data, "anthropic"))
+            return self._decode_whole(self._body(event))
         if kind == "error" or message.error or (kind is None and event.event == "error"):
-            return self._fail(load_object(event.raw_data, "anthropic"))
-        if kind is None and not self._started:
-            raise wrong_shape("anthropic", event.raw_data)
+            return (*self._end_block(), *self._fail(event))
+        if kind is None:
+            return self._pass_over(event)
         return NO_CHUNKS  # ping, and types that are not known yet: the documents ask to pass over them
 
     def _decode_delta(self, delta: Delta, index: int) -> Sequence[Chunk]:
@@ -182,18 +157,7 @@ class AnthropicDecoder:
         )
         return self._usage
 
-    # ------------------------------------------------------------ what is not an event of a stream
-
-    def _decode_untyped(self, event: WireEvent) -> Sequence[Chunk]:
-        data = event.raw_data.strip()
-        if not data or data == b"null" or data.startswith(b":"):
-            return NO_CHUNKS
-        if data == b"[DONE]":  # proxies that speak OpenAI beside it
-            self.complete = self._ended = True
-            return NO_CHUNKS
-        body = load_object(data, "anthropic")
-        self.fallbacks += 1
-        return self._decode_event(as_struct(body, Event), event)
+    # ------------------------------------------------------------ a message that was not streamed
 
     def _decode_whole(self, body: dict[str, Any]) -> Sequence[Chunk]:
         """Decode a message that was not streamed: its blocks, as if each had come whole."""
@@ -205,12 +169,8 @@ class AnthropicDecoder:
                 whole.extend(self._decode_block(as_struct(block, Block), index))
                 whole.extend(self._end_block())
         whole.extend(self._decode_message_delta(Event(delta=as_struct(body, Delta), usage=message.usage)))
-        self.complete = self._ended = True
+        self._end()
         return whole
-
-    def _fail(self, body: dict[str, Any]) -> Sequence[Chunk]:
-        self.complete = self._ended = True
-        return (*self._end_block(), error_chunk(body))
 
 
 def _newer(value: int | None, before: int | None) -> int | None:

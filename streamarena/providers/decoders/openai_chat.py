@@ -27,6 +27,7 @@ from streamarena.providers.chunks import (
     ToolCallPartialChunk,
     UsageChunk,
 )
+from streamarena.providers.decoders.base import is_keep_alive
 from streamarena.providers.decoders.openai_chat_shapes import (
     Choice,
     Delta,
@@ -126,10 +127,11 @@ class OpenAIChatDecoder:
             self._start(message, choices[0] if choices else None, chunks)
         for choice in choices:
             self._decode_choice(choice, chunks)
-        if message.error or any(choice.error for choice in choices):
+        extra = message.x_groq
+        if message.error or any(choice.error for choice in choices) or (extra is not None and extra.error):
             chunks.append(self._fail(event))
             return chunks
-        usage = message.usage or (message.x_groq.usage if message.x_groq else None)
+        usage = message.usage or (extra.usage if extra is not None else None)
         if usage is not None:
             # Servers that report usage with every piece of text would be read twice.
             self._plain = self._plain and not choices
@@ -154,7 +156,7 @@ class OpenAIChatDecoder:
         delta = choice.delta or choice.message
         if delta is not None:
             self._decode_delta(delta, index, chunks)
-        if choice.text:
+        elif choice.text:  # Together repeats the delta's content here
             chunks.append(TextChunk(choice.text, index))
         # A few servers send an empty reason until there is one; some repeat it in the usage event.
         if choice.finish_reason and index not in self._finished:
@@ -213,8 +215,7 @@ class OpenAIChatDecoder:
         if data == b"[DONE]":
             self._end()
             return NO_CHUNKS
-        # Keep-alives that should have been comments: empty data, a null, and the illegal `data: : keepalive`.
-        if not data or data == b"null" or data.startswith(b":"):
+        if is_keep_alive(data):
             return NO_CHUNKS
         body = load_object(data, "openai-chat")
         self.fallbacks += 1
@@ -233,9 +234,10 @@ class OpenAIChatDecoder:
 
     def _fail(self, event: WireEvent) -> ErrorChunk:
         body = load_object(event.raw_data, "openai-chat")
-        choices = body.get("choices")
-        for choice in choices if is_array(choices) else ():
-            if is_object(choice) and choice.get("error") and not body.get("error"):
-                body = {"error": choice["error"]}
         self._end()
+        if not body.get("error"):
+            choices = body.get("choices")
+            for place in (*(choices if is_array(choices) else ()), body.get("x_groq")):
+                if is_object(place) and place.get("error"):
+                    return error_chunk(place)
         return error_chunk(body)
