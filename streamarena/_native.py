@@ -12,12 +12,10 @@ from __future__ import annotations
 import importlib
 import os
 import sysconfig
-from typing import TYPE_CHECKING, Final, NamedTuple
+from types import ModuleType
+from typing import Final, NamedTuple
 
 from streamarena.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 __all__ = ["Implementation", "TWINS", "implementations", "load"]
 

@@ -6,15 +6,13 @@ import signal
 import ssl
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import Any
 
 import click
 
 from streamarena.testing import FAULTS, FakeLLM
 from streamarena.testing.serving import serve
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 __all__ = ["command"]
 

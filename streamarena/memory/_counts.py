@@ -6,12 +6,9 @@ costs 0.03 us when the caller holds on to `add`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Counter:

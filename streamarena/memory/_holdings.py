@@ -6,11 +6,10 @@ Not here: the rules of nesting (`_nesting`), and when a scope ends (`arena`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from streamarena.memory._spans import Chunk
     from streamarena.memory.arena import Arena
     from streamarena.memory.resources import ArenaResources

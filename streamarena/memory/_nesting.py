@@ -11,14 +11,13 @@ Invariants:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING
 
 from streamarena.errors import QuotaExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from streamarena.memory._holdings import Holdings
     from streamarena.memory._spans import Chunk
     from streamarena.memory.arena import Arena

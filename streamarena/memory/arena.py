@@ -24,10 +24,12 @@ from __future__ import annotations
 import traceback
 import warnings
 from array import array
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from sys import getsizeof
 from threading import get_ident
+from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, TypeVar, overload
 
 from streamarena.errors import MemoryScopeError, NoScopeError, ScopeClosedError, WrongThreadError
@@ -37,9 +39,6 @@ from streamarena.memory._spans import Chunk, Span, SpanAllocator
 from streamarena.memory.resources import ArenaResources, default_resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from types import TracebackType
-
     from streamarena.memory.buffers import PooledBuffer
 
 __all__ = [

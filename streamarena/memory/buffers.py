@@ -17,13 +17,11 @@ import warnings
 from collections import deque
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Self
+from types import TracebackType
+from typing import Final, Self
 
 from streamarena.errors import DoubleReleaseError, ScopeClosedError
 from streamarena.memory._blocks import Block, is_exported, new_block, poison
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["BUFFER_SIZES", "BufferPool", "BufferStats", "PooledBuffer", "TierStats"]
 

@@ -7,7 +7,7 @@ by a callback. `BatchIterator` is the base of everything in the house that is re
 from __future__ import annotations
 
 from streamarena.pipeline.flow import Batches, BatchIterator, Flow
-from streamarena.pipeline.pipeline import Pipeline
+from streamarena.pipeline.pipeline import Keep, Pipeline
 from streamarena.pipeline.reaper import ReaperStats, reap, reaper_stats
 from streamarena.pipeline.run import Run
 from streamarena.pipeline.sources import BatchSource, BatchStream, PushSource, Source
@@ -18,6 +18,7 @@ __all__ = [
     "Pipeline",
     "Stage",
     "StageLike",
+    "Keep",
     "FeedStage",
     "map",
     "flat_map",

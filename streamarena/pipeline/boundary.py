@@ -24,6 +24,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,6 @@ from streamarena.pipeline.reaper import reap
 from streamarena.pipeline.sources import BatchSource, close_source
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from streamarena.pipeline.steps import Step
 
 __all__ = ["Boundary"]
@@ -87,8 +86,12 @@ class Boundary:
             work.stopping = True
             runner.cancel()
             # A reader that has begun closes the source itself, in the task that read it.
-            last = runner if work.reading else runner.get_loop().create_task(close_source(self._source))
-            self._reaper = reap(last)
+            if work.reading:
+                self._reaper = reap(runner)
+            else:
+                self._reaper = reap(
+                    runner.get_loop().create_task(_close(self._source, work), name=f"close of {work.name}")
+                )
 
     async def aclose(self) -> None:
         """Abort, then wait for the clean-up, no longer than the reaper does.
@@ -144,22 +147,27 @@ async def _read(source: BatchSource[Any], work: _Work, group: asyncio.TaskGroup)
                 call = work.begin()
                 call.task = group.create_task(_call(work, call, item), name=work.name)
             await work.room()
+        work.read_whole = True
     except Exception as error:  # noqa: BLE001 - raised to the consumer once the calls under way have finished
         work.source_failure = error
     finally:
-        try:
-            await close_source(source)
-        except Exception as error:  # noqa: BLE001 - raised to the consumer, or by aclose
-            work.close_failure = error
+        await _close(source, work)
+
+
+async def _close(source: BatchSource[Any], work: _Work) -> None:
+    try:
+        await close_source(source)
+    except Exception as error:  # noqa: BLE001 - raised to the consumer, or by aclose
+        work.close_failure = error
 
 
 async def _call(work: _Work, call: _Call, item: object) -> None:
     try:
         value = await work.function(item)
     except asyncio.CancelledError as error:
-        if work.stopping:
+        if work.stopping or (task := asyncio.current_task()) is None or task.cancelling():
             raise
-        work.fail(call, error)  # not ours: something that the function waited for was cancelled
+        work.fail(call, error)  # nobody cancelled this call: what it waited for was cancelled
     except Exception as error:  # noqa: BLE001 - raised to the consumer in its turn
         work.fail(call, error)
     else:
@@ -191,8 +199,9 @@ class _Work:
         self.live: set[_Call] = set()  # unordered: those under way
         self.ready: list[object] = []
         self.reader: asyncio.Task[None] | None = None
-        self.reading = False
-        self.stopping = False
+        self.reading = False  # the reader has begun
+        self.read_whole = False
+        self.stopping = False  # by a failure or a close
         self.over = False
         self.errors: list[BaseException] = []
         self.source_failure: Exception | None = None
@@ -252,18 +261,20 @@ class _Work:
 
     def end(self, runner: asyncio.Task[None]) -> None:
         self.over = True
-        if runner.cancelled():
-            self.errors.append(StreamClosedError(f"{self.name} was cancelled from outside"))
-        elif (error := runner.exception()) is not None:
+        if not runner.cancelled() and (error := runner.exception()) is not None:
             self.errors.append(error)
         _wake(self._consumer)
 
     def raise_failure(self) -> None:
         """Raise what ended the work early, once."""
         failure = self._failure()
-        self.errors, self.source_failure, self.close_failure = [], None, None
+        self.errors, self.source_failure, self.close_failure, self.read_whole = [], None, None, True
+        self.occupied = 0
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # a frame that is held by its own exception would live until the collector comes
 
     def _failure(self) -> BaseException | None:
         if self.ordered and self.line and self.line[0].error is not None:
@@ -276,9 +287,13 @@ class _Work:
             return BaseExceptionGroup(f"{len(self.errors)} calls of {self.name} failed", self.errors)
         if self.errors:
             return self.errors[0]
-        if self.source_failure is not None and self.close_failure is not None:
-            self.source_failure.add_note(f"closing the source failed too: {self.close_failure!r}")
-        return self.source_failure or self.close_failure
+        if self.source_failure is not None:
+            if self.close_failure is not None:
+                self.source_failure.add_note(f"closing the source failed too: {self.close_failure!r}")
+            return self.source_failure
+        if self.occupied or not self.read_whole:  # a task was cancelled by somebody else: never pass that for an end
+            return StreamClosedError(f"tasks of {self.name} were cancelled from outside")
+        return self.close_failure
 
 
 def _wake(waiter: asyncio.Future[None] | None) -> None:

@@ -19,7 +19,9 @@ task that nobody chose.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overload
 
 from streamarena.errors import StreamClosedError
 from streamarena.pipeline.boundary import Boundary
@@ -28,8 +30,7 @@ from streamarena.pipeline.sources import BatchSource, Source, batch_source, clos
 from streamarena.pipeline.steps import Kind, StageLike, Step, steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
-    from types import TracebackType
+    from streamarena.pipeline.pipeline import Keep
 
 __all__ = ["BatchIterator", "Batches", "Flow", "flow_over"]
 
@@ -113,7 +114,11 @@ class BatchIterator(ABC, Generic[T_co]):
             await self._close_after(error)
             raise
 
-    def __or__(self, stage: StageLike[T_co, B]) -> Flow[B]:
+    @overload
+    def __or__(self, stage: Keep[T_co]) -> Flow[T_co]: ...
+    @overload
+    def __or__(self, stage: StageLike[T_co, B]) -> Flow[B]: ...
+    def __or__(self, stage: StageLike[Any, Any]) -> Flow[Any]:
         """This stream through a stage; a bare callable is `map`."""
         return flow_over(self, steps_of(stage))
 
@@ -185,7 +190,9 @@ class Flow(BatchIterator[T_co]):
 
     async def receive_batch(self) -> list[T_co] | None:
         """The next list that is not empty after all stages; None at the end."""
-        while (run := await self._begin()) is not None:
+        if (run := await self._begin()) is None:
+            return None
+        while not self._ended:
             batch = await self._from_source(run)
             out: list[T_co] = []
             try:
@@ -193,7 +200,7 @@ class Flow(BatchIterator[T_co]):
             except Exception as error:  # noqa: BLE001 - raised at the pull after the one that delivers `out`
                 if not out:
                     await self._fail(error)
-                self._failure = error
+                self._failure, self._ended = error, True
             if out:
                 return out
         return None
@@ -237,7 +244,11 @@ class Flow(BatchIterator[T_co]):
             self._run.close()
         await close_source(self._source)
 
-    def __or__(self, stage: StageLike[T_co, B]) -> Flow[B]:
+    @overload
+    def __or__(self, stage: Keep[T_co]) -> Flow[T_co]: ...
+    @overload
+    def __or__(self, stage: StageLike[T_co, B]) -> Flow[B]: ...
+    def __or__(self, stage: StageLike[Any, Any]) -> Flow[Any]:
         """This flow through a further stage; before anything has run, the stages are fused together."""
         if self._run is None and not self._closed:
             return flow_over(self._source, (*self._steps, *steps_of(stage)))
@@ -290,7 +301,10 @@ class Flow(BatchIterator[T_co]):
             await close_source(self._source)
         except Exception as error:  # noqa: BLE001 - it must not hide the failure that caused the close
             failure.add_note(f"closing the source failed too: {error!r}")
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # a frame that is held by its own exception would live until the collector comes
 
 
 def flow_over(source: Source[Any], steps: Sequence[Step]) -> Flow[Any]:

@@ -10,18 +10,17 @@ Costs nothing until it runs. Consecutive synchronous stages become one loop (`fu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from streamarena.pipeline.flow import Flow, flow_over
 from streamarena.pipeline.run import Run
-from streamarena.pipeline.steps import Kind, Stage, StageLike, Step, steps_of
+from streamarena.pipeline.steps import Kind, Stage, StageLike, steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from streamarena.pipeline.sources import Source
 
-__all__ = ["Pipeline", "pipeline_of"]
+__all__ = ["Pipeline", "Keep"]
 
 A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
@@ -163,14 +162,24 @@ class Pipeline(Stage[A_contra, B_co]):
                 raise TypeError(f"{step} waits; a pipeline with it runs over a source: pipeline.over(source)")
         return Run(self.steps)
 
-    def __or__(self, stage: StageLike[B_co, C]) -> Pipeline[A_contra, C]:
+    @overload
+    def __or__(self, stage: Keep[B_co]) -> Pipeline[A_contra, B_co]: ...
+    @overload
+    def __or__(self, stage: StageLike[B_co, C]) -> Pipeline[A_contra, C]: ...
+    def __or__(self, stage: StageLike[Any, Any]) -> Pipeline[A_contra, Any]:
         """This pipeline with one more stage; a bare callable is `map`."""
-        return pipeline_of(*self.steps, *steps_of(stage))
+        return Pipeline(Stage[Any, Any]((*self.steps, *steps_of(stage))))
 
     def __repr__(self) -> str:
         return f"Pipeline({', '.join(map(str, self.steps))})"
 
 
-def pipeline_of(*steps: Step) -> Pipeline[Any, Any]:
-    """A pipeline of steps that are already made."""
-    return Pipeline(Stage[Any, Any](steps))
+# An item comes out with the type that it went in with, so one `Keep[object]` is a `Pipeline[T, T]` for every `T` at
+# once. The declared base says less, which is why its variance needs an ignore; the overloads of `|` say the rest.
+class Keep(Pipeline[A_contra, A_contra], Generic[A_contra]):  # type: ignore[type-var]  # pyright: ignore[reportInvalidTypeArguments]  # see above
+    """A stage that passes on what it takes, or drops it: `filter` and `tap`.
+
+    After `|` the stream has the type that it had before, however wide the type that the callable takes.
+    """
+
+    __slots__ = ()

@@ -6,6 +6,7 @@ interrupt. What is then left to wait for, the cancelled task's own clean-up, is 
 Invariants:
     * `reap` never waits and never raises; the task that it starts ends at the deadline at the latest.
     * A task that is not done by then is counted, named and logged as a warning: it resists its cancellation.
+    * A task that ends with an error is counted and logged with it; nobody else is left to hear of it.
     * Names of overdue tasks are kept for the last 64.
 
 Costs one task per reaped task. It cannot kill: a task that swallows its cancellation runs on.
@@ -34,13 +35,15 @@ class ReaperStats:
 
     Attributes:
         waiting: tasks that are being waited for now.
-        reaped: tasks that ended in time.
+        reaped: tasks that ended in time, those that failed included.
+        failed: tasks that ended with an error.
         overdue: tasks that did not.
         overdue_names: the last of those, by name.
     """
 
     waiting: int
     reaped: int
+    failed: int
     overdue: int
     overdue_names: tuple[str, ...]
 
@@ -61,7 +64,7 @@ def reap(task: asyncio.Task[None], *, deadline: float = DEADLINE) -> asyncio.Tas
 def reaper_stats() -> ReaperStats:
     """The counters of this process."""
     with _ledger.lock:
-        return ReaperStats(len(_ledger.waiters), _ledger.reaped, _ledger.overdue, tuple(_ledger.names))
+        return ReaperStats(len(_ledger.waiters), _ledger.reaped, _ledger.failed, _ledger.overdue, tuple(_ledger.names))
 
 
 class _Ledger:
@@ -69,6 +72,7 @@ class _Ledger:
         self.lock = threading.Lock()  # loops in several threads share the counters
         self.waiters: set[asyncio.Task[None]] = set()  # a loop keeps only weak references to its tasks
         self.reaped = 0
+        self.failed = 0
         self.overdue = 0
         self.names: deque[str] = deque(maxlen=_KEPT_NAMES)
 
@@ -79,9 +83,13 @@ _ledger = _Ledger()
 async def _wait(task: asyncio.Task[None], deadline: float) -> None:
     await asyncio.wait({task}, timeout=deadline)
     with _ledger.lock:
-        if task.done():
-            _ledger.reaped += 1
-            return
-        _ledger.overdue += 1
-        _ledger.names.append(task.get_name())
-    _logger.warning("task %r is still running %.3g s after it was cancelled", task.get_name(), deadline)
+        error = None if not task.done() or task.cancelled() else task.exception()
+        _ledger.reaped += task.done()
+        _ledger.failed += error is not None
+        if not task.done():
+            _ledger.overdue += 1
+            _ledger.names.append(task.get_name())
+    if error is not None:
+        _logger.warning("task %r failed after it was cancelled", task.get_name(), exc_info=error)
+    elif not task.done():
+        _logger.warning("task %r is still running %.3g s after it was cancelled", task.get_name(), deadline)

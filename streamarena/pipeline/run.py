@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
 
 from streamarena.errors import StageInUseError, StreamClosedError
 from streamarena.pipeline.fusing import Runner, fuse, fuse_flush
 from streamarena.pipeline.steps import FeedStage, Kind, Step, check_fed, named
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["Run"]
 

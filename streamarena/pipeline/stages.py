@@ -6,15 +6,14 @@ Two of them carry the names of built-ins, whose meaning they share.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, overload
 
 from streamarena.errors import ConfigurationError
-from streamarena.pipeline.pipeline import Pipeline, pipeline_of
-from streamarena.pipeline.steps import FeedStage, Kind, Step, function_step, named, stateful_step
+from streamarena.pipeline.pipeline import Keep, Pipeline
+from streamarena.pipeline.steps import FeedStage, Kind, Stage, Step, function_step, named, stateful_step
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
-
     from typing_extensions import TypeIs
 
 __all__ = ["map", "flat_map", "filter", "tap", "stateful", "map_async"]
@@ -29,7 +28,7 @@ def map(function: Callable[[A], B]) -> Pipeline[A, B]:
     Raises:
         TypeError: `function` is a coroutine function, or at run time returns an awaitable.
     """
-    return pipeline_of(function_step(Kind.MAP, function))
+    return Pipeline(_one(function_step(Kind.MAP, function)))
 
 
 def flat_map(function: Callable[[A], Iterable[B]]) -> Pipeline[A, B]:
@@ -38,17 +37,17 @@ def flat_map(function: Callable[[A], Iterable[B]]) -> Pipeline[A, B]:
     Raises:
         TypeError: `function` is asynchronous, or at run time returns an awaitable or no iterable.
     """
-    return pipeline_of(function_step(Kind.FLAT_MAP, function))
+    return Pipeline(_one(function_step(Kind.FLAT_MAP, function)))
 
 
 @overload
-def filter(predicate: type[B]) -> Pipeline[object, B]: ...
+def filter(predicate: type[B]) -> Pipeline[object, B]: ...  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]  # narrowing comes first
 @overload
-def filter(predicate: Callable[[A], TypeIs[B]]) -> Pipeline[A, B]: ...
+def filter(predicate: Callable[[A], TypeIs[B]]) -> Pipeline[A, B]: ...  # type: ignore[overload-overlap]  # narrowing comes first
 @overload
-def filter(predicate: Callable[[A], TypeGuard[B]]) -> Pipeline[A, B]: ...
+def filter(predicate: Callable[[A], TypeGuard[B]]) -> Pipeline[A, B]: ...  # type: ignore[overload-overlap]  # narrowing comes first
 @overload
-def filter(predicate: Callable[[A], object]) -> Pipeline[A, A]: ...
+def filter(predicate: Callable[[A], object]) -> Keep[A]: ...
 def filter(predicate: Callable[[Any], object]) -> Pipeline[Any, Any]:
     """Only the items for which `predicate` is true; with a class, only its instances.
 
@@ -60,13 +59,17 @@ def filter(predicate: Callable[[Any], object]) -> Pipeline[Any, Any]:
     if predicate is bool:
         raise TypeError("filter(bool) could mean two things: use filter(operator.truth) for items that are true")
     if isinstance(predicate, type):
-        return pipeline_of(Step(Kind.INSTANCE, predicate))
-    return pipeline_of(function_step(Kind.FILTER, predicate))
+        return Pipeline(_one(Step(Kind.INSTANCE, predicate)))
+    return Keep(_one(function_step(Kind.FILTER, predicate)))
 
 
-def tap(function: Callable[[A], object]) -> Pipeline[A, A]:
-    """Call `function` with each item and pass the item on; what it returns is dropped."""
-    return pipeline_of(function_step(Kind.TAP, function))
+def tap(function: Callable[[A], object]) -> Keep[A]:
+    """Call `function` with each item and pass the item on; what it returns is dropped.
+
+    Raises:
+        TypeError: `function` is a coroutine function, or at run time returns an awaitable.
+    """
+    return Keep(_one(function_step(Kind.TAP, function)))
 
 
 def stateful(factory: Callable[[], FeedStage[A, B]]) -> Pipeline[A, B]:
@@ -79,7 +82,7 @@ def stateful(factory: Callable[[], FeedStage[A, B]]) -> Pipeline[A, B]:
     Raises:
         TypeError: what the factory makes has no `feed` and `flush`, or asynchronous ones.
     """
-    return pipeline_of(stateful_step(factory))
+    return Pipeline(_one(stateful_step(factory)))
 
 
 def map_async(function: Callable[[A], Awaitable[B]], *, concurrency: int, ordered: bool = True) -> Pipeline[A, B]:
@@ -101,4 +104,8 @@ def map_async(function: Callable[[A], Awaitable[B]], *, concurrency: int, ordere
         raise TypeError(f"map_async takes a callable, not {type(function).__name__}")
     if concurrency < 1:
         raise ConfigurationError(f"map_async({named(function)}): concurrency must be at least 1, not {concurrency}")
-    return pipeline_of(Step(Kind.MAP_ASYNC, function, concurrency, ordered))
+    return Pipeline(_one(Step(Kind.MAP_ASYNC, function, concurrency, ordered)))
+
+
+def _one(step: Step) -> Stage[Any, Any]:
+    return Stage((step,))

@@ -160,7 +160,7 @@ def check_fed(made: object, factory: object) -> FeedStage[Any, Any]:
     if not _feeds(made):
         raise TypeError(f"{named(factory)} made {type(made).__name__}, which has no feed and flush")
     _check_feeds(made)
-    return cast("FeedStage[Any, Any]", made)
+    return cast(FeedStage[Any, Any], made)
 
 
 def named(target: object) -> str:

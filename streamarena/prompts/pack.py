@@ -33,17 +33,15 @@ import hashlib
 import re
 import threading
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from streamarena.errors import PackError, PromptTooLargeError, UnsafePathError
 from streamarena.prompts.template import Template, compile_template
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = [
     "DATA_KINDS",

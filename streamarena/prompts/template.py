@@ -15,13 +15,11 @@ Not here: loops, includes, expressions, and filters. Lists are joined by the cal
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from streamarena.errors import MissingPromptValueError, TemplateError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["MAX_DEPTH", "PromptValue", "Template", "compile_template", "literal"]
 

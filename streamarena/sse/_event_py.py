@@ -9,14 +9,12 @@ Not here: how events are found (`_parser_py.py`) and written (`encoding.py`). `_
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import Any, TypeVar, cast, overload
 
 import msgspec
 import orjson
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
 
 __all__ = ["ServerSentEvent"]
 
@@ -66,7 +64,7 @@ class ServerSentEvent(msgspec.Struct, frozen=True, eq=True, gc=False):
 def decode_json(raw: bytes, type: type[Any] | None) -> Any:  # noqa: A002, ANN401 - as above
     """Decode JSON bytes, with stray non-UTF-8 bytes replaced; shared by both implementations."""
     if type is not None:
-        return _typed_decoder(cast("Hashable", type)).decode(raw)
+        return _typed_decoder(cast(Hashable, type)).decode(raw)
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -78,4 +76,4 @@ def decode_json(raw: bytes, type: type[Any] | None) -> Any:  # noqa: A002, ANN40
 @lru_cache(maxsize=256)
 def _typed_decoder(type: Hashable) -> msgspec.json.Decoder[Any]:  # noqa: A002 - as above
     """Return the decoder of a type: building one costs microseconds, and programs have few types."""
-    return msgspec.json.Decoder(cast("Any", type))
+    return msgspec.json.Decoder(cast(Any, type))

@@ -18,6 +18,7 @@ unless `lenient` is set).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from streamarena.errors import ConfigurationError, EventTooLargeError, StreamArenaError, StreamClosedError
@@ -26,8 +27,6 @@ from streamarena.sse._counters import ParserCounters
 from streamarena.sse._event_py import ServerSentEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from streamarena.memory.arena import Arena
 
 __all__ = ["SSEParser"]

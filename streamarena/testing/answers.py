@@ -8,19 +8,18 @@ Cost: one encoder a reply. Not here: the clock, sockets, faults.
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Final
 
 from streamarena.providers import encoder_for
 from streamarena.providers.chunks import Chunk, ErrorChunk
 from streamarena.testing.bodies import Message, error_body, message_body
 from streamarena.testing.faults import FaultContext
-from streamarena.testing.frames import Frame, Plan
+from streamarena.testing.frames import Action, Frame, Plan
 from streamarena.testing.replies import Reply
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Callable, Generator, Iterator
-
     from streamarena.testing.model_requests import ModelRequest
     from streamarena.testing.records import RequestRecord
 
@@ -89,9 +88,8 @@ class ModelAnswer:
                 delay = settings.inter_token_latency.sample(source) * piece.tokens * slowdown()
             yield Frame(delay, data, piece.tokens)
         self.record.output_tokens = reply.output_tokens
-        ending = self._encoder.finish()
-        if ending:
-            yield Frame(0.0, ending)
+        # The end marker and the end of the body leave together: a client may close as soon as it sees the marker.
+        yield Frame(0.0, self._encoder.finish(), action=Action.END)
 
     def _pinged(self, wait: float) -> Generator[Frame, None, float]:
         """Send keep-alives while the first content is waited for; return what is left of the wait."""
@@ -116,7 +114,7 @@ class ModelAnswer:
         self.record.output_tokens = reply.output_tokens
         body = message_body(self.request.api, Message(chunks, self._created))
         headers = [("content-type", "application/json"), *headers]
-        return Plan(200, headers, iter((Frame(delay, body, max(1, content)),)), len(body))
+        return Plan(200, headers, iter((Frame(delay, body, max(1, content), Action.END),)), len(body))
 
     def _error_event(self) -> bytes:
         error = ErrorChunk(self.request.settings.error_text, code="server_error", type="server_error")
@@ -127,4 +125,4 @@ class ModelAnswer:
         headers = [("content-type", "application/json"), ("x-request-id", str(self.record.number))]
         if status in {429, 503, 529}:
             headers.append(("retry-after", "1"))
-        return Plan(status, headers, iter((Frame(0.0, body),)), len(body))
+        return Plan(status, headers, iter((Frame(0.0, body, action=Action.END),)), len(body))

@@ -8,7 +8,8 @@ Cost: one join of the pieces of a reply. Not here: streams, which the encoders o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import orjson
 
@@ -22,9 +23,6 @@ from streamarena.providers.chunks import (
     ToolCallPartialChunk,
     UsageChunk,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 __all__ = ["Message", "error_body", "message_body", "model_list"]
 

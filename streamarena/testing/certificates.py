@@ -8,12 +8,9 @@ Not here: any certificate that a browser would trust. Needs the extra `testing` 
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from streamarena.errors import MissingExtraError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["LocalCertificates"]
 

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from collections.abc import Callable
+from typing import Final, Protocol, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httptools
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = [
     "HTTPConnection",
@@ -159,7 +157,7 @@ class HTTPConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask the handler whether there is room."""
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = cast(asyncio.Transport, transport)
         if not self._handler.connection_opened(self):
             self._refused = True
             self._transport.abort()

@@ -11,14 +11,12 @@ Not here: the wait itself (`wheel.py`).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+import random
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from streamarena.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import random
 
 __all__ = ["Distribution", "DistributionKind", "DistributionLike", "parse_distribution"]
 

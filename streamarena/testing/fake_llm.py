@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final, Self, Unpack
+from typing import Final, Self, Unpack
 
 import orjson
 
@@ -33,10 +35,6 @@ from streamarena.testing.records import RequestRecord, ServerStatistics
 from streamarena.testing.settings import FakeLLMOptions, ReplyOptions, ReplySettings, reply_settings
 from streamarena.testing.streams import ReplyStream
 from streamarena.testing.wheel import TimerWheel
-
-if TYPE_CHECKING:
-    import re
-    import ssl
 
 __all__ = ["FakeLLM", "Responder"]
 
@@ -250,16 +248,14 @@ class FakeLLM:
         """Enter the queue; the frames are made when the request leaves it."""
         wheel = self._wheel
         assert wheel is not None
-        loop = asyncio.get_running_loop()
 
         def frames() -> Iterator[Frame]:
-            now = loop.time()
+            now = time.monotonic()
             prefilled = self.queue.prefill(now, answer.request.input_tokens)
             plan = answer.plan(prefilled - now, lambda: self.queue.slowdown)
             return apply_fault(plan, fault, answer.fault_context(self.freeze)) if fault else render(plan)
 
         stream = ReplyStream(
-            loop=loop,
             wheel=wheel,
             queue=self.queue,
             statistics=self.statistics,

@@ -82,7 +82,9 @@ def apply_fault(plan: Plan, fault: Fault, context: FaultContext) -> Iterator[Fra
     """Return the frames of `plan` as this fault spoils them."""
     kind = FAULTS[fault.name]
     number = kind.number if fault.number is None else fault.number
-    full = Fault(fault.name, number, kind.at if fault.at is None else fault.at)
+    # A reply that is not streamed is one content frame: faults strike in front of it.
+    at = 0 if plan.length is not None else kind.at if fault.at is None else fault.at
+    full = Fault(fault.name, number, at)
     return kind.render(plan, full, context)
 
 
@@ -197,7 +199,7 @@ def _pause(plan: Plan, fault: Fault, context: FaultContext) -> Iterator[Frame]:
     def body() -> Iterator[Frame]:
         yield from _before(plan, fault)
         frame = _following(plan)
-        yield Frame(frame.delay + (fault.number or 0.0), frame.data, frame.tokens)
+        yield Frame(frame.delay + (fault.number or 0.0), frame.data, frame.tokens, frame.action)
         yield from plan.body
 
     return _with_body(plan, body())
@@ -219,7 +221,7 @@ def _garbage(plan: Plan, fault: Fault, context: FaultContext) -> Iterator[Frame]
         yield from _before(plan, fault)
         frame = _following(plan)
         spoiled = frame.data.replace(b"{", b"{\xff\xfe<", 1) if b"{" in frame.data else b"\xff\xfe<" + frame.data
-        yield Frame(frame.delay, spoiled, frame.tokens)
+        yield Frame(frame.delay, spoiled, frame.tokens, frame.action)
         yield from plan.body
 
     return render(Plan(plan.status, plan.headers, body(), None))
@@ -252,7 +254,7 @@ def _ping_storm(plan: Plan, fault: Fault, context: FaultContext) -> Iterator[Fra
 def _html(plan: Plan, fault: Fault, context: FaultContext) -> Iterator[Frame]:
     del plan, fault, context
     headers = [("content-type", "text/html; charset=utf-8")]
-    return render(Plan(200, headers, iter((Frame(0.0, _HTML),)), len(_HTML)))
+    return render(Plan(200, headers, iter((Frame(0.0, _HTML, action=Action.END),)), len(_HTML)))
 
 
 def _content_type(plan: Plan, fault: Fault, context: FaultContext) -> Iterator[Frame]:

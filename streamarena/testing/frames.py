@@ -10,15 +10,13 @@ Cost: two short bytes objects a frame. Not here: time and sockets (`streams.py`)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from streamarena.testing.connection import response_head
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["Action", "Frame", "LAST_CHUNK", "Plan", "chunked", "render"]
 
@@ -31,7 +29,7 @@ class Action(Enum):
     SEND = "send"
     """The next frame follows."""
     END = "end"
-    """The response is complete; the connection serves the next request."""
+    """The response is complete, in a plan before the framing's own end; the connection serves the next request."""
     CLOSE = "close"
     """The server closes the connection (FIN)."""
     ABORT = "abort"
@@ -86,6 +84,8 @@ def render(plan: Plan) -> Iterator[Frame]:
             else:
                 data = pending + data
             pending = None
+        if frame.action is Action.END and wrap:
+            data += LAST_CHUNK
         yield Frame(frame.delay, data, frame.tokens, frame.action)
         if frame.action is not Action.SEND:
             return

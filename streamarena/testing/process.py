@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Self, cast
 
@@ -23,9 +25,6 @@ from streamarena.errors import ConfigurationError
 from streamarena.testing.certificates import LocalCertificates
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
-
     from streamarena.testing.settings import FakeLLMOptions
 
 __all__ = ["FakeLLMProcess"]
@@ -71,7 +70,7 @@ class FakeLLMProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "streamarena.testing.serving"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
-            stdin, stdout = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
+            stdin, stdout = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
             try:
                 message = {"options": self._options, "certificate": str(certificate) if certificate else None}
                 stdin.write(orjson.dumps(message, default=str) + b"\n")

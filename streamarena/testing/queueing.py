@@ -12,10 +12,7 @@ Cost: O(1) a request. Not here: clocks (the caller passes the time) and sockets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 __all__ = ["ServiceQueue"]
 

@@ -10,8 +10,10 @@ Cost: one chunk object and one short text a frame. Not here: bytes (`frames.py`)
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -28,10 +30,6 @@ from streamarena.providers.chunks import (
 )
 from streamarena.testing.model_requests import ModelRequest, ToolSpecification
 from streamarena.testing.words import split_tokens, tool_arguments, words
-
-if TYPE_CHECKING:
-    import random
-    from collections.abc import Iterator
 
 __all__ = ["ChunkFrame", "Reply"]
 

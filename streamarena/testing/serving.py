@@ -11,14 +11,12 @@ import asyncio
 import gc
 import ssl
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 
 from streamarena.testing.fake_llm import FakeLLM
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["serve"]
 

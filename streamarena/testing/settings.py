@@ -10,16 +10,14 @@ Not here: what the faults do (`faults.py`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from collections.abc import Mapping
+from typing import Any, Final, TypedDict
 
 import msgspec
 
 from streamarena.errors import ConfigurationError
 from streamarena.testing.distributions import Distribution, DistributionLike, parse_distribution
 from streamarena.testing.faults import Fault, parse_fault
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["FakeLLMOptions", "ReplyOptions", "ReplySettings", "parse_pairs", "reply_settings"]
 

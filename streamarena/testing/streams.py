@@ -10,14 +10,12 @@ Cost: one wheel item a reply, at most one rendered frame in memory. Not here: wh
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from streamarena.testing.frames import Action, Frame
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator
-
     from streamarena.testing.connection import HTTPConnection
     from streamarena.testing.queueing import ServiceQueue
     from streamarena.testing.records import RequestRecord, ServerStatistics
@@ -30,7 +28,7 @@ class ReplyStream:
     """A reply that sends itself.
 
     Args:
-        loop, wheel, queue, statistics: the server's.
+        wheel, queue, statistics: the server's.
         connection: where to. record: what is noted.
         frames: called once, when the request has its slot.
 
@@ -42,7 +40,6 @@ class ReplyStream:
         "_connection",
         "_due",
         "_frames",
-        "_loop",
         "_make_frames",
         "_next",
         "_queue",
@@ -56,7 +53,6 @@ class ReplyStream:
     def __init__(
         self,
         *,
-        loop: asyncio.AbstractEventLoop,
         wheel: TimerWheel,
         queue: ServiceQueue,
         statistics: ServerStatistics,
@@ -67,7 +63,6 @@ class ReplyStream:
         self.wheel_tick = -1
         self.record = record
         self.on_end: Callable[[ReplyStream], object] | None = None
-        self._loop = loop
         self._wheel = wheel
         self._queue = queue
         self._statistics = statistics
@@ -130,7 +125,7 @@ class ReplyStream:
             frame = next(frames, None)
             if frame is None:
                 return None
-            now = self._loop.time()
+            now = time.monotonic()
             late = now - self._due > max(frame.delay, 0.002)
             self._due = (now if late else self._due) + frame.delay
             self._next = frame
@@ -139,7 +134,7 @@ class ReplyStream:
     def _admitted(self) -> None:
         """Called by the queue: the request has its slot."""
         self.record.admitted = time.monotonic_ns()
-        self._due = self._loop.time()
+        self._due = time.monotonic()
         self._frames = self._make_frames()
         due = self.prepare()
         if due is not None:
@@ -149,7 +144,7 @@ class ReplyStream:
         """The client has caught up: go on at once, on a new grid."""
         if self._connection is not None:
             self._connection.on_writable = None
-            self._due = self._loop.time()
+            self._due = time.monotonic()
             self._wheel.schedule(self._due, self)
 
     def _lost(self) -> None:

@@ -4,7 +4,7 @@ Invariants: items fire in the order of their ticks, within a tick in the order t
 one slot; a discarded item never fires and is no longer referenced. All sends of a slice happen before any item
 prepares its next one, so that the work for stream n does not delay the bytes of stream n + 1. A slice is at most
 `SLICE` items: between slices the loop runs, which is when uvloop hands queued writes to the kernel, so a stamp taken
-beside a write is off by no more than one slice.
+beside a write is off by no more than one slice. The clock is `time.monotonic()`: uvloop's own is up to 1 ms old.
 
 Cost: a dict insert and removal an item, one `call_at` a tick however many items are due. Delays round up to the tick.
 Not here: what an item does.
@@ -12,12 +12,11 @@ Not here: what an item does.
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import math
-from typing import TYPE_CHECKING, Final, Protocol
-
-if TYPE_CHECKING:
-    import asyncio
+import time
+from typing import Final, Protocol
 
 __all__ = ["SLICE", "TimerWheel", "WheelItem"]
 
@@ -35,7 +34,7 @@ class WheelItem(Protocol):
         ...
 
     def prepare(self) -> float | None:
-        """Make the next one ready; return when it is due (loop time, seconds), or None to leave the wheel."""
+        """Make the next one ready; return when it is due (`time.monotonic()`), or None to leave the wheel."""
         ...
 
 
@@ -43,7 +42,7 @@ class TimerWheel:
     """Slots of `tick` seconds, each a set of items, and one loop timer for the earliest slot.
 
     Args:
-        loop: the loop whose clock is used; everything happens on its thread.
+        loop: wakes the wheel; everything happens on its thread.
         tick: resolution, seconds.
     """
 
@@ -65,7 +64,7 @@ class TimerWheel:
         return sum(map(len, self._slots.values()))
 
     def schedule(self, due: float, item: WheelItem) -> None:
-        """Fire `item` at `due` (loop time, seconds), or at once where that has passed.
+        """Fire `item` at `due` (`time.monotonic()`, seconds), or at once where that has passed.
 
         An item that is already in a slot moves to the new one.
         """
@@ -90,7 +89,7 @@ class TimerWheel:
 
     def hold(self, seconds: float) -> None:
         """Fire nothing for `seconds` from now; what falls due in them fires at their end."""
-        self._held = max(self._held, math.ceil((self._loop.time() + seconds) / self._tick))
+        self._held = max(self._held, math.ceil((time.monotonic() + seconds) / self._tick))
 
     def close(self) -> None:
         """Drop all items and the timer."""
@@ -108,17 +107,20 @@ class TimerWheel:
         if self._handle is not None:
             self._handle.cancel()
         self._armed = tick
-        self._handle = self._loop.call_at(tick * self._tick, self._run)
+        # uvloop counts in whole milliseconds from the start of its turn and rounds to the nearest: ask for a full one.
+        delay = tick * self._tick - time.monotonic()
+        self._handle = self._loop.call_later(math.ceil(delay * 1000) / 1000 if delay > 0 else 0, self._run)
 
     def _run(self) -> None:
         """Fire one slice of what is due; come back at once for more, or at the next slot's time."""
         self._handle = None
-        if self._loop.time() < self._held * self._tick:
+        now = time.monotonic()
+        if now < self._held * self._tick:
             self._arm(self._held)
             return
         self._running = True
         self.wake_ups += 1
-        due = self._take(math.floor(self._loop.time() / self._tick + 1e-6))
+        due = self._take(math.floor(now / self._tick))
         for item in due:
             item.fire()
         self.fired += len(due)

@@ -7,16 +7,14 @@ Cost: one draw of the source for 32 tokens. Not here: a tokenizer; a token is a 
 
 from __future__ import annotations
 
+import random
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import orjson
 
 from streamarena.providers.json_values import is_array, is_object
-
-if TYPE_CHECKING:
-    import random
-    from collections.abc import Callable, Iterator
 
 __all__ = ["split_tokens", "tool_arguments", "words"]
 

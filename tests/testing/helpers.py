@@ -35,7 +35,7 @@ def text_of(body):
 
 
 async def post(llm, path, body, **headers):
-    async with httpx.AsyncClient(base_url=llm.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=llm.url, trust_env=False, verify=False) as client:
         return await client.post(path, json=body, headers=headers)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     async def embed(text: str) -> list[float]: ...
     def is_text(chunk: Chunk) -> TypeGuard[TextChunk]: ...
     def is_also_text(chunk: Chunk) -> TypeIs[TextChunk]: ...
-    def see(text: str) -> None: ...
+    def bool_of(item: object) -> bool: ...
     def text_of(chunk: TextChunk) -> str: ...
 
     class Chunks(BatchIterator[Chunk]):
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         assert_type(Pipeline(filter(is_text), text_of), Pipeline[Chunk, str])
         assert_type(Pipeline(filter(is_also_text), text_of), Pipeline[Chunk, str])
         assert_type(Pipeline(text_of, str.strip) | str.encode, Pipeline[TextChunk, bytes])
-        assert_type(map(text_of) | flat_map(str.split) | tap(see), Pipeline[TextChunk, str])
+        assert_type(map(text_of) | flat_map(str.split) | tap(print), Pipeline[TextChunk, str])
         assert_type(Pipeline(text_of) | SplitLines, Pipeline[TextChunk, str])
         eight = Pipeline(text_of, str.strip, str.strip, str.strip, str.strip, str.strip, str.strip, str.encode)
         assert_type(eight, Pipeline[TextChunk, bytes])
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     async def flows(chunks: Chunks, items: AsyncIterator[str]) -> None:
         assert_type(chunks | filter(TextChunk), Flow[TextChunk])
+        assert_type(chunks | tap(print) | filter(bool_of), Flow[Chunk])
         assert_type(chunks | filter(is_text) | text_of, Flow[str])
         assert_type(chunks | filter(TextChunk) | text_of | SplitLines, Flow[str])
         assert_type(chunks | filter(TextChunk) | text_of | map_async(embed, concurrency=2), Flow[list[float]])
