@@ -1,0 +1,35 @@
+"""Run measurements: all of them, or those that are named.
+
+python -m perf [--list] [NAME ...] [options of the bench]
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+BENCHES: dict[str, tuple[str, str]] = {
+    "sse": ("perf.micro.sse", "events parsed from bytes, against other parsers"),
+}
+"""Each bench: the module, whose `main(arguments)` measures and prints, and what it measures. Order of `make bench`."""
+
+
+def main(arguments: list[str]) -> int:
+    first_option = next((place for place, one in enumerate(arguments) if one.startswith("-")), len(arguments))
+    names, rest = arguments[:first_option], arguments[first_option:]
+    if rest == ["--list"]:
+        for name, (_, about) in BENCHES.items():
+            print(f"{name:12} {about}")
+        return 0
+    if wrong := [name for name in names if name not in BENCHES]:
+        print(f"no such bench: {', '.join(wrong)}; see python -m perf --list", file=sys.stderr)
+        return 2
+    for name in names or BENCHES:
+        module, about = BENCHES[name]
+        print(f"== {name}: {about}")
+        importlib.import_module(module).main(rest)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Measurements of one part in one process: no sockets, no waiting."""
