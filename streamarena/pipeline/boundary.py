@@ -12,7 +12,7 @@ Invariants:
     * One error is raised as it is. When several calls fail unordered, an ExceptionGroup; ordered, the first in order.
     * When the source fails, calls under way finish and their results are handed over first.
     * A cancelled pull, `aclose` and dropping the last reference cancel the runner synchronously and once; its clean-up
-      is awaited by the reaper. Nobody waits for a task that is already gone.
+      is watched by the reaper.
     * Calls see the context (the request scope) of the first pull; each has a copy of its own.
 
 Costs a task per item, about 10 us (`perf/micro/pipeline.py`): for functions that wait, not for computing.
@@ -29,7 +29,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from streamarena.errors import StreamClosedError
-from streamarena.pipeline.reaper import reap
+from streamarena.pipeline.reaper import DEADLINE, reap
 from streamarena.pipeline.sources import BatchSource, close_source
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Boundary:
         self._work = _Work(step)
         self._closed = False
         self._runner: asyncio.Task[None] | None = None
-        self._reaper: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None  # cancelled, and cleaning up
         self._finaliser: weakref.finalize[..., Boundary] | None = None
 
     async def next_batch(self) -> list[Any] | None:
@@ -86,15 +86,14 @@ class Boundary:
             work.stopping = True
             runner.cancel()
             # A reader that has begun closes the source itself, in the task that read it.
-            if work.reading:
-                self._reaper = reap(runner)
-            else:
-                self._reaper = reap(
-                    runner.get_loop().create_task(_close(self._source, work), name=f"close of {work.name}")
-                )
+            self._leaving = runner
+            if not work.reading:
+                closing = _close(self._source, work)
+                self._leaving = runner.get_loop().create_task(closing, name=f"close of {work.name}")
+            reap(self._leaving)
 
     async def aclose(self) -> None:
-        """Abort, then wait for the clean-up, no longer than the reaper does.
+        """Abort, then wait for the clean-up, at most the reaper's deadline.
 
         Raises:
             Exception: what closing the source raised.
@@ -104,8 +103,8 @@ class Boundary:
             await close_source(self._source)
             return
         self.abort()
-        if self._reaper is not None:
-            await asyncio.wait({self._reaper})
+        if self._leaving is not None:
+            await asyncio.wait({self._leaving}, timeout=DEADLINE)
         failure, self._work.close_failure = self._work.close_failure, None
         if failure is not None:
             raise failure
@@ -168,7 +167,9 @@ async def _call(work: _Work, call: _Call, item: object) -> None:
         if work.stopping or (task := asyncio.current_task()) is None or task.cancelling():
             raise
         work.fail(call, error)  # nobody cancelled this call: what it waited for was cancelled
-    except Exception as error:  # noqa: BLE001 - raised to the consumer in its turn
+    except (KeyboardInterrupt, SystemExit):  # they end the loop itself, as from any task
+        raise
+    except BaseException as error:  # noqa: BLE001 - raised to the consumer in its turn
         work.fail(call, error)
     else:
         work.finish(call, value)

@@ -19,7 +19,7 @@ task that nobody chose.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overload
 
@@ -27,7 +27,7 @@ from streamarena.errors import StreamClosedError
 from streamarena.pipeline.boundary import Boundary
 from streamarena.pipeline.run import Run
 from streamarena.pipeline.sources import BatchSource, Source, batch_source, close_source
-from streamarena.pipeline.steps import Kind, StageLike, Step, steps_of
+from streamarena.pipeline.steps import FeedStage, Kind, StageLike, Step, steps_of
 
 if TYPE_CHECKING:
     from streamarena.pipeline.pipeline import Keep
@@ -36,7 +36,6 @@ __all__ = ["BatchIterator", "Batches", "Flow", "flow_over"]
 
 T_co = TypeVar("T_co", covariant=True)
 B = TypeVar("B")
-U = TypeVar("U")
 
 
 class BatchIterator(ABC, Generic[T_co]):
@@ -71,10 +70,14 @@ class BatchIterator(ABC, Generic[T_co]):
     async def __anext__(self) -> T_co:
         for item in self._rest:
             return item
-        while (batch := await self._pull()) is not None:
-            self._rest = iter(batch)
-            for item in self._rest:
-                return item
+        self._claim()
+        try:
+            while (batch := await self.receive_batch()) is not None:
+                self._rest = iter(batch)
+                for item in self._rest:
+                    return item
+        finally:
+            self._pulling = False
         raise StopAsyncIteration
 
     async def next_batch(self) -> list[T_co] | None:
@@ -85,8 +88,13 @@ class BatchIterator(ABC, Generic[T_co]):
             StreamClosedError: the stream was closed.
             Exception: what the source or a stage raised, unchanged.
         """
-        rest = list(self._rest)
-        return rest or await self._pull()
+        if rest := list(self._rest):
+            return rest
+        self._claim()
+        try:
+            return await self.receive_batch()
+        finally:
+            self._pulling = False
 
     def batches(self) -> Batches[T_co]:
         """Iterate lists instead of items: each holds all that one read brought, none is empty."""
@@ -109,7 +117,11 @@ class BatchIterator(ABC, Generic[T_co]):
         try:
             if rest := list(self._rest):
                 callback(rest)
-            await self._exclusively(self.receive_each(callback))
+            self._claim()
+            try:
+                await self.receive_each(callback)
+            finally:
+                self._pulling = False
         except Exception as error:
             await self._close_after(error)
             raise
@@ -117,10 +129,12 @@ class BatchIterator(ABC, Generic[T_co]):
     @overload
     def __or__(self, stage: Keep[T_co]) -> Flow[T_co]: ...
     @overload
+    def __or__(self, stage: type[FeedStage[T_co, B]]) -> Flow[B]: ...
+    @overload
     def __or__(self, stage: StageLike[T_co, B]) -> Flow[B]: ...
     def __or__(self, stage: StageLike[Any, Any]) -> Flow[Any]:
         """This stream through a stage; a bare callable is `map`."""
-        return flow_over(self, steps_of(stage))
+        return self._through(steps_of(stage))
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,18 +147,13 @@ class BatchIterator(ABC, Generic[T_co]):
         else:
             await self._close_after(error)
 
-    async def _exclusively(self, reading: Coroutine[Any, Any, U]) -> U:
+    def _through(self, steps: Sequence[Step]) -> Flow[Any]:
+        return flow_over(self, steps)
+
+    def _claim(self) -> None:
         if self._pulling:
-            reading.close()
             raise RuntimeError("another task is waiting for this stream; it has one consumer at a time")
         self._pulling = True
-        try:
-            return await reading
-        finally:
-            self._pulling = False
-
-    async def _pull(self) -> list[T_co] | None:
-        return await self._exclusively(self.receive_batch())
 
     async def _close_after(self, error: BaseException) -> None:
         """Close; what fails in that becomes a note of the error that is on its way."""
@@ -190,13 +199,18 @@ class Flow(BatchIterator[T_co]):
 
     async def receive_batch(self) -> list[T_co] | None:
         """The next list that is not empty after all stages; None at the end."""
-        if (run := await self._begin()) is None:
-            return None
-        while not self._ended:
-            batch = await self._from_source(run)
+        run = self._run
+        if run is None or run.over or self._failure is not None:
+            run = await self._begin()
+        while run is not None and not self._ended:
+            try:
+                batch = await self._source.next_batch()
+            except Exception:
+                self._end(run)
+                raise
             out: list[T_co] = []
             try:
-                self._through(run, batch, out)
+                self._pass(run, batch, out)
             except Exception as error:  # noqa: BLE001 - raised at the pull after the one that delivers `out`
                 if not out:
                     await self._fail(error)
@@ -214,7 +228,7 @@ class Flow(BatchIterator[T_co]):
         def deliver(batch: Sequence[Any] | None) -> None:
             out: list[T_co] = []
             try:
-                self._through(run, batch, out)
+                self._pass(run, batch, out)
             finally:
                 if out:
                     callback(out)
@@ -228,7 +242,11 @@ class Flow(BatchIterator[T_co]):
             Run[T_co, T_co](()).to(callback)[0](self._rest)
             if (run := await self._begin()) is not None:
                 feed, finish = run.to(callback)
-                await self._exclusively(self._push(run, feed))
+                self._claim()
+                try:
+                    await self._push(run, feed)
+                finally:
+                    self._pulling = False
                 self._ended = True
                 finish()
         except Exception as error:
@@ -244,15 +262,11 @@ class Flow(BatchIterator[T_co]):
             self._run.close()
         await close_source(self._source)
 
-    @overload
-    def __or__(self, stage: Keep[T_co]) -> Flow[T_co]: ...
-    @overload
-    def __or__(self, stage: StageLike[T_co, B]) -> Flow[B]: ...
-    def __or__(self, stage: StageLike[Any, Any]) -> Flow[Any]:
-        """This flow through a further stage; before anything has run, the stages are fused together."""
+    def _through(self, steps: Sequence[Step]) -> Flow[Any]:
+        """Before anything has run, further stages are fused with those that are there."""
         if self._run is None and not self._closed:
-            return flow_over(self._source, (*self._steps, *steps_of(stage)))
-        return super().__or__(stage)
+            return flow_over(self._source, (*self._steps, *steps))
+        return super()._through(steps)
 
     async def _begin(self) -> Run[Any, Any] | None:
         """The run, started at need; None when the flow has ended. A failure that had to wait is raised here."""
@@ -266,14 +280,6 @@ class Flow(BatchIterator[T_co]):
             self._run = Run(self._steps)
         return self._run
 
-    async def _from_source(self, run: Run[Any, Any]) -> Sequence[Any] | None:
-        try:
-            return await self._source.next_batch()
-        except Exception:
-            self._ended = True
-            run.close()
-            raise
-
     async def _push(self, run: Run[Any, Any], deliver: Callable[[Sequence[Any]], object]) -> None:
         push = getattr(self._source, "for_each_batch", None)
         try:
@@ -283,11 +289,14 @@ class Flow(BatchIterator[T_co]):
             while (batch := await self._source.next_batch()) is not None:
                 deliver(batch)
         except Exception:
-            self._ended = True
-            run.close()
+            self._end(run)
             raise
 
-    def _through(self, run: Run[Any, Any], batch: Sequence[Any] | None, out: list[T_co]) -> None:
+    def _end(self, run: Run[Any, Any]) -> None:
+        self._ended = True
+        run.close()
+
+    def _pass(self, run: Run[Any, Any], batch: Sequence[Any] | None, out: list[T_co]) -> None:
         if batch is None:
             self._ended = True
             run.finish(out)

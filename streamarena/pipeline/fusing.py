@@ -68,9 +68,7 @@ def fuse(steps: Sequence[Step], callables: Sequence[Any], *, keep: bool = True) 
     return _assemble(steps, callables, "append" if keep else "drop")
 
 
-def fuse_flush(
-    steps: Sequence[Step], callables: Sequence[Any], objects: Sequence[Any], *, keep: bool = True
-) -> Callable[[list[Any]], None]:
+def fuse_flush(steps: Sequence[Step], callables: Sequence[Any], objects: Sequence[Any], *, keep: bool = True) -> Runner:
     """What happens when a stream has ended: every stage with memory is flushed, first to last, through those after it.
 
     Args:
@@ -78,6 +76,9 @@ def fuse_flush(
         callables: what is called for each of them.
         objects: the object with `flush` of each step that has one, None for the others.
         keep: as for `fuse`.
+
+    Returns:
+        A function of the same form, which ignores the batch.
     """
     tails = [
         (made.flush, fuse(steps[i + 1 :], callables[i + 1 :], keep=keep))
@@ -85,7 +86,7 @@ def fuse_flush(
         if made is not None
     ]
 
-    def flush(out: list[Any]) -> None:
+    def flush(_batch: Iterable[Any], out: list[Any]) -> None:
         for rest_of, tail in tails:
             tail(rest_of(), out)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from streamarena.pipeline.flow import Flow, flow_over
 from streamarena.pipeline.run import Run
-from streamarena.pipeline.steps import Kind, Stage, StageLike, steps_of
+from streamarena.pipeline.steps import FeedStage, Kind, Stage, StageLike, steps_of
 
 if TYPE_CHECKING:
     from streamarena.pipeline.sources import Source
@@ -40,7 +40,8 @@ class Pipeline(Stage[A_contra, B_co]):
 
     Args:
         *stages: stages, objects with `feed` and `flush` or their classes, pipelines, or callables (each is `map`).
-            Typed for up to eight; write `|` or nest pipelines for more.
+            Typed for up to eight; write `|` or nest pipelines for more. Type checkers take a bare class for a callable
+            here: write `stateful(SplitLines)`, or `| SplitLines`, to have its items' type.
 
     Raises:
         TypeError: something is no stage, or asynchronous where it must be synchronous.
@@ -164,6 +165,8 @@ class Pipeline(Stage[A_contra, B_co]):
 
     @overload
     def __or__(self, stage: Keep[B_co]) -> Pipeline[A_contra, B_co]: ...
+    @overload
+    def __or__(self, stage: type[FeedStage[B_co, C]]) -> Pipeline[A_contra, C]: ...
     @overload
     def __or__(self, stage: StageLike[B_co, C]) -> Pipeline[A_contra, C]: ...
     def __or__(self, stage: StageLike[Any, Any]) -> Pipeline[A_contra, Any]:

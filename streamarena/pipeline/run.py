@@ -45,7 +45,7 @@ class Run(Generic[A_contra, B_co]):
         ['D']
     """
 
-    __slots__ = ("__weakref__", "_callables", "_claimed", "_flush", "_objects", "_over", "_run", "_steps")
+    __slots__ = ("__weakref__", "_callables", "_claimed", "_flush", "_objects", "_run", "_steps", "over")
 
     def __init__(self, steps: Sequence[Step]) -> None:
         """Start a run of `steps`, all of them synchronous.
@@ -54,7 +54,7 @@ class Run(Generic[A_contra, B_co]):
             StageInUseError: an object among the steps serves another run.
         """
         self._steps = steps
-        self._over = False
+        self.over = False
         self._claimed: list[int] = []
         try:
             self._objects = [self._object_of(step) for step in steps]
@@ -91,7 +91,7 @@ class Run(Generic[A_contra, B_co]):
         Takes, returns and raises as `feed` does.
         """
         out = [] if out is None else out
-        self._guard(self._flush, out)
+        self._guard(self._flush, (), out)
         self.close()
         return out
 
@@ -104,17 +104,17 @@ class Run(Generic[A_contra, B_co]):
             self._guard(run, batch, nothing)
 
         def finish() -> None:
-            self._guard(flush, nothing)
+            self._guard(flush, (), nothing)
             self.close()
 
         return feed, finish
 
     def close(self) -> None:
         """Give the objects back without flushing them. Closing twice does nothing."""
-        self._over = True
+        self.over = True
         self._release()
 
-    def _fused(self, callback: Callable[[Any], object] | None) -> tuple[Runner, Callable[[list[Any]], None]]:
+    def _fused(self, callback: Callable[[Any], object] | None) -> tuple[Runner, Runner]:
         if callback is None:
             if not self._steps:
                 return _pass_on, _nothing
@@ -122,11 +122,11 @@ class Run(Generic[A_contra, B_co]):
         steps, callables = [*self._steps, Step(Kind.TAP, callback)], [*self._callables, callback]
         return fuse(steps, callables, keep=False), fuse_flush(steps, callables, self._objects, keep=False)
 
-    def _guard(self, function: Callable[..., None], *args: object) -> None:
-        if self._over:
+    def _guard(self, function: Runner, batch: Iterable[Any], out: list[Any]) -> None:
+        if self.over:
             raise StreamClosedError("this run of the pipeline is over")
         try:
-            function(*args)
+            function(batch, out)
         except (StopIteration, StopAsyncIteration) as error:
             self.close()
             raise RuntimeError(f"a stage raised {type(error).__name__}") from error
@@ -147,6 +147,8 @@ class Run(Generic[A_contra, B_co]):
         return check_fed(step.target, step.target)
 
     def _release(self) -> None:
+        if not self._claimed:
+            return
         with _users_lock:
             for identity in self._claimed:
                 _users.pop(identity, None)
@@ -157,4 +159,4 @@ def _pass_on(batch: Iterable[Any], out: list[Any]) -> None:
     out.extend(batch)
 
 
-def _nothing(_out: list[Any]) -> None: ...
+def _nothing(_batch: Iterable[Any], _out: list[Any]) -> None: ...

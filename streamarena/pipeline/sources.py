@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 __all__ = ["BatchSource", "PushSource", "BatchStream", "Source", "batch_source", "close_source"]
 
@@ -23,7 +23,6 @@ T_co = TypeVar("T_co", covariant=True)
 _SLICE = 64  # items of a synchronous iterable that travel as one batch
 
 
-@runtime_checkable
 class BatchSource(Protocol[T_co]):
     """A source that is asked for batches."""
 
@@ -32,7 +31,6 @@ class BatchSource(Protocol[T_co]):
         ...
 
 
-@runtime_checkable
 class PushSource(Protocol[T_co]):
     """A source that can also deliver synchronously, inside the callback that reads."""
 
@@ -44,7 +42,6 @@ class PushSource(Protocol[T_co]):
         ...
 
 
-@runtime_checkable
 class BatchStream(Protocol[T_co]):
     """A stream of some other kind whose `batches()` gives lists."""
 
@@ -63,10 +60,11 @@ def batch_source(source: Source[T]) -> BatchSource[T]:
     Raises:
         TypeError: it is nothing of the kind.
     """
-    if isinstance(source, BatchSource):
-        return source
-    if isinstance(source, BatchStream):
-        return _Batches(source.batches())
+    # By name, because an isinstance with a protocol costs more than everything else that starts a flow.
+    if hasattr(source, "next_batch"):
+        return cast(BatchSource[T], source)
+    if hasattr(source, "batches"):
+        return _Batches(cast(BatchStream[T], source).batches())
     if isinstance(source, AsyncIterable):
         return _Items(source)
     if isinstance(source, Iterable):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 import functools
 import inspect
+import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
@@ -174,8 +175,16 @@ def is_asynchronous(function: object) -> bool:
     """Whether calling `function` is known to return an awaitable or an asynchronous iterator."""
     while isinstance(function, functools.partial):
         function = function.func
+    if isinstance(function, _NEVER_ASYNCHRONOUS):
+        return False
+    if type(function) is types.FunctionType:
+        return bool(function.__code__.co_flags & _ASYNCHRONOUS) or inspect.iscoroutinefunction(function)
     call = getattr(type(function), "__call__", None)  # noqa: B004 - the method itself is looked at, not its presence
     return any(inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f) for f in (function, call))
+
+
+_NEVER_ASYNCHRONOUS = (type, types.BuiltinFunctionType, types.MethodDescriptorType)
+_ASYNCHRONOUS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def _feeds(stage: object) -> bool:

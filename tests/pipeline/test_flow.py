@@ -208,6 +208,29 @@ async def test_closing_a_flow_closes_its_source_and_reading_on_is_an_error():
             await read()
 
 
+async def test_a_flow_that_has_ended_gives_nothing_more_whichever_way_it_is_read():
+    flow = Pipeline(str).over(Listed([[1]]))
+    assert await flow.next_batch() == ["1"]
+    seen = []
+    await flow.for_each(seen.append)
+    await flow.for_each(seen.append)
+    await flow.for_each_batch(seen.append)
+    assert seen == []
+    assert await flow.next_batch() is None
+
+
+async def test_closing_a_flow_closes_the_batches_that_it_iterates():
+    closed = []
+
+    class Has:
+        def batches(self):
+            return counted([[1], [2]], closed)
+
+    async with Pipeline(str).over(Has()) as flow:
+        assert await anext(flow) == "1"
+    assert closed == ["closed"]
+
+
 async def test_a_closed_flow_drops_the_rest_of_its_batch():
     flow = Pipeline(str).over(Listed([[1, 2, 3]]))
     assert await anext(flow) == "1"

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamarena.errors import StreamClosedError
+from streamarena.errors import ScopeClosedError, StreamClosedError
+from streamarena.memory import current_arena, request_scope
 from streamarena.pipeline import Pipeline, map_async, reaper_stats, tap
 from tests.pipeline.support import Listed, Running, counted, nothing_left
 
@@ -338,6 +339,69 @@ async def test_a_failing_close_of_the_source_is_raised_by_aclose():
     assert await anext(whole) == 1
     with pytest.raises(OSError, match="stuck"):
         await anext(whole)
+
+
+async def test_a_failing_close_is_a_note_of_the_sources_failure():
+    class Sticky(Listed):
+        async def aclose(self):
+            raise OSError("stuck")
+
+    with pytest.raises(ValueError, match="source") as caught:
+        await anext(Pipeline(map_async(Calls(), concurrency=1)).over(Sticky([], error=ValueError("source"))))
+    assert "stuck" in caught.value.__notes__[0]
+
+
+class Abort(BaseException): ...
+
+
+@BOTH
+async def test_a_base_exception_of_a_call_is_raised_as_it_is(ordered):
+    async def abort(item):
+        raise Abort(item)
+
+    with pytest.raises(Abort):
+        await anext(Pipeline(map_async(abort, concurrency=2, ordered=ordered)).over([1]))
+
+
+@BOTH
+def test_a_keyboard_interrupt_in_a_call_ends_the_loop(ordered):
+    async def interrupted(item):
+        raise KeyboardInterrupt
+
+    async def read():
+        await anext(Pipeline(map_async(interrupted, concurrency=2, ordered=ordered)).over([1, 2, 3]))
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(read())
+
+
+async def test_a_call_may_close_the_flow_that_it_belongs_to():
+    async def close(item):
+        if item == 1:
+            await flow.aclose()
+        return item
+
+    before = asyncio.all_tasks()
+    flow = Pipeline(map_async(close, concurrency=1)).over([0, 1, 2])
+    assert await anext(flow) == 0
+    with pytest.raises(StreamClosedError):
+        await anext(flow)
+    assert await nothing_left(before)
+
+
+async def test_calls_share_the_readers_request_scope_and_detached_ones_see_it_closed():
+    async def keep(item):
+        await asyncio.sleep(0)
+        return bytes(current_arena().alloc_bytes(item))
+
+    with request_scope(label="request") as arena:
+        flow = Pipeline(map_async(keep, concurrency=2)).over([b"a", b"bc", b"def"])
+        assert [item async for item in flow] == [b"a", b"bc", b"def"]
+        assert arena.stats().bytes == 6
+        late = Pipeline(map_async(keep, concurrency=1)).over([b"a", b"b"])
+        await anext(late)
+    with pytest.raises(ScopeClosedError):
+        await late.next_batch()
 
 
 async def test_calls_see_the_context_of_the_first_reader_and_keep_their_own_changes():
