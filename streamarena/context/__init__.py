@@ -5,7 +5,14 @@ any budget, always valid) or `manage_context` (the reference assistant's decisio
 reads a clock or draws random ids: times, ids and counting callables are passed in.
 """
 
+from streamarena.context.classic import truncate_conversation
+from streamarena.context.condense import CondensePrompts, Condenser, SummaryReply, SummaryRequest
+from streamarena.context.manage import manage_context, recover_from_overflow, summarize_conversation, window_policy
+from streamarena.context.messages import Block, Message
 from streamarena.context.models import ModelInfo, ModelRegistry, model_info
+from streamarena.context.native import cleanup_after_truncation, effective_history, hide_messages
+from streamarena.context.output import compress_terminal_output, truncate_output
+from streamarena.context.overflow import is_context_window_error, retry_delay
 from streamarena.context.parameters import (
     CostReport,
     ModelParameters,
@@ -15,19 +22,57 @@ from streamarena.context.parameters import (
     model_parameters,
     request_cost,
 )
+from streamarena.context.repair import RepairResult, repair_messages
+from streamarena.context.repetition import MistakeCounter, ToolRepetitionDetector
 from streamarena.context.tokens import TokenCounter, estimate_tokens
+from streamarena.context.tool_results import ClearToolResults
+from streamarena.context.trimming import TrimReport, TrimResult, trim_messages
+from streamarena.context.window import CondenseCall, CondenseResult, ContextResult, WindowContext, will_manage_context
+from streamarena.errors import CannotFitError
 
 __all__ = [
-    "CostReport",
-    "ModelInfo",
-    "ModelParameters",
-    "ModelRegistry",
-    "OutputSettings",
-    "TokenCounter",
-    "TokenUsage",
-    "estimate_tokens",
-    "max_output_tokens",
+    "trim_messages",
+    "TrimResult",
+    "TrimReport",
+    "CannotFitError",
+    "ClearToolResults",
+    "repair_messages",
+    "RepairResult",
+    "manage_context",
+    "recover_from_overflow",
+    "summarize_conversation",
+    "will_manage_context",
+    "window_policy",
+    "WindowContext",
+    "ContextResult",
+    "Condenser",
+    "CondensePrompts",
+    "CondenseCall",
+    "CondenseResult",
+    "SummaryReply",
+    "SummaryRequest",
+    "truncate_conversation",
+    "hide_messages",
+    "effective_history",
+    "cleanup_after_truncation",
     "model_info",
+    "ModelInfo",
+    "ModelRegistry",
+    "max_output_tokens",
     "model_parameters",
+    "ModelParameters",
+    "OutputSettings",
     "request_cost",
+    "CostReport",
+    "TokenUsage",
+    "TokenCounter",
+    "estimate_tokens",
+    "truncate_output",
+    "compress_terminal_output",
+    "ToolRepetitionDetector",
+    "MistakeCounter",
+    "is_context_window_error",
+    "retry_delay",
+    "Block",
+    "Message",
 ]

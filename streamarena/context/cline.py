@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from streamarena.context.messages import Block, Message, block_type, content_blocks
-from streamarena.context.texts import NOTICES
+from streamarena.context.texts import notices
 
 __all__ = [
     "cline_messages",
@@ -108,14 +108,14 @@ def next_truncation_range(
 
 
 def cline_messages(
-    messages: Sequence[Message], deleted: DeletedRange | None = None, *, missing_text: str = NOTICES.result_missing
+    messages: Sequence[Message], deleted: DeletedRange | None = None, *, missing_text: str | None = None
 ) -> list[Message]:
     """Return what is sent: the first two messages, what follows the range, and every call with its results.
 
     Args:
         messages: the whole history, never changed.
         deleted: the range to leave out.
-        missing_text: content of a result that had to be made up.
+        missing_text: content of a result that had to be made up; default: the catalogue's.
     """
     if len(messages) <= 1:
         return list(messages)
@@ -126,7 +126,7 @@ def cline_messages(
         if shown[FIRST_DROPPED].get("role") == "user" and blocks is not None and any(map(_is_result, blocks)):
             kept = [block for block in blocks if not _is_result(block)]
             shown[FIRST_DROPPED] = {**shown[FIRST_DROPPED], "content": kept}
-    _pair_results(shown, missing_text)
+    _pair_results(shown, notices().result_missing if missing_text is None else missing_text)
     return shown
 
 

@@ -19,8 +19,9 @@ from typing import Any, Final, Literal, TypeAlias, cast
 from streamarena.context._javascript import trim, truthy
 from streamarena.context.messages import Message, as_blocks, text_block
 from streamarena.context.shaping import remove_image_blocks
-from streamarena.context.texts import NOTICES, Notices
+from streamarena.context.texts import Notices, notices
 from streamarena.context.window import CondenseResult, CountTokens, count_content
+from streamarena.prompts import PromptCatalog, builtin_catalog
 
 __all__ = [
     "bare_messages",
@@ -76,6 +77,14 @@ class CondensePrompts:
     system: str
     instructions: str = ""
 
+    @classmethod
+    def load(cls, variant: CondenseVariant = "native", catalog: PromptCatalog | None = None) -> CondensePrompts:
+        """Return a generation's prompts from a catalogue; default: the built-in one."""
+        texts = catalog or builtin_catalog()
+        if variant == "native":
+            return cls(texts.text("native.condense.system"), texts.text("native.support.CONDENSE"))
+        return cls(texts.text("classic.support.CONDENSE"))
+
 
 @dataclass(frozen=True, slots=True)
 class Condenser:
@@ -101,7 +110,7 @@ class Condenser:
     fold_files: Callable[[Sequence[str], str], Awaitable[Sequence[str]]] | None = None
     new_id: Callable[[], str] | None = None
     now: float = 0
-    notices: Notices = NOTICES
+    notices: Notices = field(default_factory=notices)
     on_event: Callable[[str, Mapping[str, Any]], None] | None = None
 
 
@@ -110,7 +119,7 @@ def messages_since_last_summary(
     variant: CondenseVariant = "native",
     *,
     now: float = 0,
-    notice: str = NOTICES.continue_from_summary,
+    notice: str | None = None,
 ) -> Sequence[Message]:
     """Return what follows the last summary, itself included (section 2.4).
 
@@ -120,7 +129,7 @@ def messages_since_last_summary(
     Args:
         messages: the history.
         variant: whose rule.
-        notice: the synthetic message's text.
+        notice: the synthetic message's text; default: the catalogue's.
         now: milliseconds since the epoch, where the first message has no time (or 0).
     """
     last = next((i for i in range(len(messages) - 1, -1, -1) if truthy(messages[i].get("isSummary"))), None)
@@ -133,7 +142,10 @@ def messages_since_last_summary(
     if variant == "roo-3.28" and first.get("role") == "user":
         return [first, *since]
     time = first.get("ts")
-    return [{"role": "user", "content": notice, "ts": time - 1 if time else now}, *since]
+    return [
+        {"role": "user", "content": notice or notices().continue_from_summary, "ts": time - 1 if time else now},
+        *since,
+    ]
 
 
 @dataclass(slots=True)
@@ -184,9 +196,9 @@ async def condense_classic(
     variant: Literal["classic", "roo-3.28"],
 ) -> CondenseResult:
     """Condense as the classic generation does (section 2.1); a model's exception passes."""
-    notices = condenser.notices
+    texts = condenser.notices
     older, kept = messages[:-MESSAGES_TO_KEEP], messages[-MESSAGES_TO_KEEP:]
-    to_summarize = messages_since_last_summary(older, variant, now=condenser.now, notice=notices.continue_from_summary)
+    to_summarize = messages_since_last_summary(older, variant, now=condenser.now, notice=texts.continue_from_summary)
     if len(to_summarize) <= 1:
         if len(messages) > MESSAGES_TO_KEEP + 1:
             return CondenseResult(messages, error="condensed_recently")
@@ -207,7 +219,7 @@ async def condense_classic(
         handler = condenser.summarize
         if not callable(handler):
             return CondenseResult(messages, error="condense_handler_invalid", warnings=warnings)
-    final = {"role": "user", "content": notices.summarize_request}
+    final = {"role": "user", "content": texts.summarize_request}
     system = trim(custom_prompt or "") or condenser.prompts.system
     shown = bare_messages([*to_summarize, final], condenser)
     collected = Collected()

@@ -24,6 +24,7 @@ from streamarena.context.condense import (
 from streamarena.context.messages import Block, Message, block_type, content_blocks, text_block
 from streamarena.context.window import CondenseCall, CondenseResult, count_content
 from streamarena.errors import ConfigurationError
+from streamarena.prompts import builtin_catalog
 
 __all__ = [
     "command_blocks",
@@ -39,6 +40,7 @@ __all__ = [
 FOLDED_CHARACTERS: Final = 50_000
 FOLDED_SUFFIX_ROOM: Final = 100
 FOLDED_LEAST: Final = 200
+_REMINDER_END: Final = "\n</system-reminder>"
 _ERROR_FIELDS: Final = ("status", "code", "response", "body")
 
 
@@ -226,16 +228,18 @@ def fold_sections(outlines: Sequence[tuple[str, str]], *, limit: int = FOLDED_CH
         limit: characters of all sections together. One that does not fit is cut to what remains less 100, with a
             suffix that says so, unless fewer than 200 characters remain; nothing follows it.
     """
+    catalog = builtin_catalog()
     sections: list[str] = []
     used = 0
     for path, outline in outlines:
         if not outline:
             continue
-        section = f"<system-reminder>\n## File Context: {path}\n{outline}\n</system-reminder>"
+        section = catalog.render("native.condense.folded_file", path=path, content=outline)
         remaining = limit - used
         if len(section) > remaining:
             if remaining >= FOLDED_LEAST:
-                sections.append(section[: remaining - FOLDED_SUFFIX_ROOM] + "\n[... cut ...]\n</system-reminder>")
+                cut = catalog.text("native.condense.folded_file_cut")
+                sections.append(section[: remaining - FOLDED_SUFFIX_ROOM] + cut + _REMINDER_END)
             break
         sections.append(section)
         used += len(section)

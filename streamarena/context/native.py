@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from streamarena.context.classic import attempt_condense, even_share
 from streamarena.context.messages import Block, Message, block_type, content_blocks, text_block
+from streamarena.context.texts import marker
 from streamarena.context.window import (
     TRUNCATED_FRACTION,
     CondenseResult,
@@ -41,7 +42,7 @@ __all__ = [
 
 def truncation_notice(hidden: int) -> str:
     """Return the one-line text of a truncation marker."""
-    return f"[Context window: {hidden} earlier messages are hidden from here on]"
+    return marker("native.notice.truncation", count=hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +78,14 @@ def hide_messages(
         result[index] = {**messages[index], "truncationParent": truncation_id}
     position = visible[removed + 1] if removed + 1 < len(visible) else len(messages)
     kept_time = messages[position].get("ts") if position < len(messages) else None
-    marker = {
+    note = {
         "role": "user",
         "content": truncation_notice(removed),
         "ts": (now if kept_time is None else kept_time) - 1,
         "isTruncationMarker": True,
         "truncationId": truncation_id,
     }
-    result.insert(position, marker)
+    result.insert(position, note)
     return Truncation(result, truncation_id, removed)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from streamarena.context._javascript import from_utf16, utf16
-from streamarena.context.texts import chars_omitted, line_repeated, lines_omitted
+from streamarena.context.texts import line_repeated, marker
 
 __all__ = [
     "CHARACTER_LIMIT",
@@ -54,8 +54,8 @@ def truncate_output(content: str, line_limit: float | None = None, character_lim
     if character_limit and len(units) > character_limit:
         head = math.floor(character_limit * HEAD_SHARE)
         tail = character_limit - head
-        marker = chars_omitted(_whole(len(units) - character_limit))
-        return from_utf16(f"{_slice(units, 0, head)}\n{marker}\n{units[-math.trunc(tail) :]}")
+        note = marker("characters_omitted", count=_whole(len(units) - character_limit))
+        return from_utf16(f"{_slice(units, 0, head)}\n{note}\n{units[-math.trunc(tail) :]}")
     if not line_limit:
         return content
     total = units.count("\n") + 1
@@ -64,8 +64,8 @@ def truncate_output(content: str, line_limit: float | None = None, character_lim
     head_lines = math.floor(line_limit * HEAD_SHARE)
     head_end = _after_lines(units, head_lines)
     tail_start = _before_lines(units, line_limit - head_lines)
-    marker = lines_omitted(_whole(total - line_limit))
-    return from_utf16(f"{units[:head_end]}\n{marker}\n\n{units[tail_start:]}")
+    note = marker("lines_omitted", count=_whole(total - line_limit))
+    return from_utf16(f"{units[:head_end]}\n{note}\n\n{units[tail_start:]}")
 
 
 def _whole(count: float) -> int:
@@ -265,4 +265,4 @@ class OutputPreview:
         head = self._head.decode("utf-8", "ignore")
         tail = self._tail.decode("utf-8", "ignore")
         omitted = self.total - len(self._head) - len(self._tail)
-        return f"{head}\n[... {omitted} bytes left out ...]\n{tail}"
+        return f"{head}\n{marker('bytes_omitted', count=omitted)}\n{tail}"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streamarena.context.messages import Block, Message, block_type, content_blocks
-from streamarena.context.texts import NOTICES
+from streamarena.context.texts import notices
 
 __all__ = ["PairingIssue", "ResultValidation", "validate_tool_results"]
 
@@ -44,14 +44,14 @@ class ResultValidation:
 
 
 def validate_tool_results(
-    message: Message, history: Sequence[Message], *, missing_text: str = NOTICES.tool_interrupted
+    message: Message, history: Sequence[Message], *, missing_text: str | None = None
 ) -> ResultValidation:
     """Make the tool results of a new user message answer the calls of the last assistant message.
 
     Args:
         message: the message about to be added.
         history: what it will be added to.
-        missing_text: content of the synthetic results.
+        missing_text: content of the synthetic results; default: the catalogue's.
 
     Returns:
         The message, itself where there is nothing to check, and every issue found.
@@ -77,8 +77,9 @@ def validate_tool_results(
         issues.append(PairingIssue("mismatch", tuple(results), tuple(calls)))
     kept = _reassigned(content, calls)
     answered = {block["tool_use_id"] for block in kept if block_type(block) == "tool_result"}
+    text = notices().tool_interrupted if missing_text is None else missing_text
     synthetic: list[Block] = [
-        {"type": "tool_result", "tool_use_id": call, "content": missing_text} for call in calls if call not in answered
+        {"type": "tool_result", "tool_use_id": call, "content": text} for call in calls if call not in answered
     ]
     return ResultValidation({**message, "content": [*synthetic, *kept]}, tuple(issues))
 

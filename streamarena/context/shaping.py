@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, cast
 
 from streamarena.context._javascript import text_of
 from streamarena.context.messages import Block, Message, block_type, content_blocks, text_block
-from streamarena.context.texts import NOTICES
+from streamarena.context.texts import notices
 from streamarena.errors import ContextError
 
 __all__ = [
@@ -29,10 +29,15 @@ __all__ = [
     "Resumption",
     "sanitize_tool_id",
     "sanitize_tool_ids",
+    "TASK_RESUMPTION",
     "to_r1_messages",
 ]
 
 MAX_CALL_ID: Final = 64
+TASK_RESUMPTION: Final = (
+    "[TASK RESUMPTION] The task was interrupted. What you know of the workspace may be out of date: look again before "
+    "you go on, and repeat a step whose result is missing."
+)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -82,24 +87,25 @@ def _blocks(message: Message) -> Sequence[Block]:
 def remove_image_blocks(
     messages: Sequence[Message],
     supports_images: bool | None,
-    placeholder: str = NOTICES.image_placeholder,
+    placeholder: str | None = None,
 ) -> list[Message]:
     """Replace top-level image blocks by a text where the model takes no images.
 
     Args:
         messages: the history. Images inside tool results are left alone, as in the reference.
         supports_images: False and None ("not said") both mean no.
-        placeholder: the text that stands in for an image.
+        placeholder: the text that stands in for an image; default: the catalogue's.
     """
     if supports_images:
         return list(messages)
+    stand_in = text_block(notices().image_placeholder if placeholder is None else placeholder)
     result: list[Message] = []
     for message in messages:
         blocks = content_blocks(message)
         if blocks is None or all(block_type(block) != "image" for block in blocks):
             result.append(message)
             continue
-        shown = [text_block(placeholder) if block_type(block) == "image" else block for block in blocks]
+        shown = [stand_in if block_type(block) == "image" else block for block in blocks]
         result.append({**message, "content": shown})
     return result
 
@@ -251,12 +257,12 @@ def resume_history(
     if text:
         content.append(text_block(f"<user_message>\n{text}\n</user_message>"))
     content.extend(images)
-    return Resumption(history, content or [text_block(NOTICES.task_resumption)])
+    return Resumption(history, content or [text_block(TASK_RESUMPTION)])
 
 
 def _interrupted(message: Message, answered: set[Any]) -> list[Block]:
     return [
-        {"type": "tool_result", "tool_use_id": block.get("id"), "content": NOTICES.tool_interrupted}
+        {"type": "tool_result", "tool_use_id": block.get("id"), "content": notices().tool_interrupted}
         for block in content_blocks(message) or ()
         if block_type(block) == "tool_use" and block.get("id") not in answered
     ]

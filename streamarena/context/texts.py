@@ -1,63 +1,93 @@
-"""The short fixed texts that context management puts into histories, in one place, so that a caller may replace them.
+"""The fixed texts that context management puts into histories, as the prompt catalogue has them.
 
-Long prompts are not here: they come from the catalogue of `streamarena.prompts` (`CondensePrompts.load`).
-Invariant: `line_repeated` has the length that the run-length comparison counts with (43 characters and the digits of
-the count, its newline included), so that its decisions are those of the reference.
+Nothing is read on import: `notices()` and `marker()` read the built-in catalogue on their first use. A caller with
+packs of its own passes `Notices.load(catalog)` or single texts instead.
+Invariant: the marker `line_repeated` has the length that the run-length comparison of the reference counts with (43
+characters and the digits of the count, its newline included); a test holds the catalogue to it.
+
+Cost: some twenty small files, once. Not here: the words themselves (`prompts/packs/`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-__all__ = ["NOTICES", "Notices", "chars_omitted", "line_repeated", "lines_omitted"]
+from streamarena.prompts import PromptCatalog, builtin_catalog
+
+__all__ = ["Notices", "TOOL_RESULT_CLEARED", "line_repeated", "marker", "notices"]
+
+TOOL_RESULT_CLEARED: Final = "[Old tool result cleared]"
+
+_COMMANDS: Final = "\0"  # stands for the commands while their wrapper is split; no text holds it
 
 
 @dataclass(frozen=True, slots=True)
 class Notices:
     """Fixed texts by what they are for."""
 
-    continue_from_summary: str = "Carry on from this summary:"
-    summarize_request: str = "Now write the summary of this conversation that the instructions above ask for."
-    image_placeholder: str = "[An image was shown here earlier in the conversation]"
-    tool_interrupted: str = "The tool was stopped before it finished."
-    condense_deferred: str = "This tool call was put off: the conversation is being condensed."
-    result_missing: str = "no result was recorded"
-    call_aborted: str = "aborted"
-    no_summary: str = "(no summary available)"
-    summary_heading: str = "## Conversation Summary\n"
-    workflows_opening: str = (
-        "<system-reminder>\n## Active Workflows\nThese instructions stay in force, also after further condensing:\n"
-    )
-    workflows_closing: str = "\n</system-reminder>"
-    history_truncated: str = (
-        "[NOTE] Older parts of this conversation were taken out to stay within the context window. The task at the "
-        "start and the latest messages are still here; go by those."
-    )
-    duplicate_file_read: str = (
-        "[NOTE] This file was read again later; the newer content further down replaces what stood here."
-    )
-    first_message_compacted: str = "[Go on helping the user with the task.]"
-    tool_result_cleared: str = "[Old tool result cleared]"
-    task_resumption: str = (
-        "[TASK RESUMPTION] The task was interrupted. Some of what you know about the workspace may be out of date; "
-        "check before you go on, and repeat a step whose result is missing."
-    )
+    continue_from_summary: str
+    summarize_request: str
+    image_placeholder: str
+    tool_interrupted: str
+    condense_deferred: str
+    result_missing: str
+    call_aborted: str
+    no_summary: str
+    summary_heading: str
+    workflows_opening: str
+    workflows_closing: str
+    history_truncated: str
+    duplicate_file_read: str
+    first_message_compacted: str
+
+    @classmethod
+    def load(cls, catalog: PromptCatalog) -> Notices:
+        """Return the texts of a catalogue.
+
+        Raises:
+            UnknownPromptError: the catalogue lacks one of them.
+        """
+        workflows = catalog.render("native.condense.workflows", commands=_COMMANDS)
+        opening, _, closing = workflows.partition(_COMMANDS)
+        texts = {name: catalog.text(key) for name, key in _KEYS.items()}
+        heading = catalog.text("native.condense.heading") + "\n"
+        return cls(summary_heading=heading, workflows_opening=opening, workflows_closing=closing, **texts)
 
 
-NOTICES: Final = Notices()
+_KEYS: Final = {
+    "continue_from_summary": "common.condense.continue",
+    "summarize_request": "classic.condense.request",
+    "image_placeholder": "common.notice.image_placeholder",
+    "tool_interrupted": "common.notice.tool_interrupted",
+    "condense_deferred": "native.condense.deferred",
+    "result_missing": "common.notice.result_missing",
+    "call_aborted": "common.notice.result_aborted",
+    "no_summary": "common.notice.no_summary",
+    "history_truncated": "common.feedback.contextTruncationNotice",
+    "duplicate_file_read": "common.feedback.duplicateFileReadNotice",
+    "first_message_compacted": "common.notice.first_user_message_compacted",
+}
 
 
-def chars_omitted(count: int) -> str:
-    """Return the marker for characters cut out of a text; no newlines."""
-    return f"[... {count} characters left out ...]"
+@lru_cache(maxsize=1)
+def notices() -> Notices:
+    """Return the built-in texts; read on the first call."""
+    return Notices.load(builtin_catalog())
 
 
-def lines_omitted(count: int) -> str:
-    """Return the marker for lines cut out of a text; no newlines."""
-    return f"[... {count} lines left out ...]"
+def marker(name: str, **values: int) -> str:
+    """Return a marker such as `characters_omitted` with its numbers filled in; without newlines around it.
+
+    Args:
+        name: of an entry `common.notice.<name>`, or a whole key.
+        values: its numbers.
+    """
+    key = name if "." in name else f"common.notice.{name}"
+    return builtin_catalog().render(key, **values)
 
 
 def line_repeated(count: int) -> str:
     """Return the marker for further copies of the line above it; without its newline."""
-    return f"[the line above was repeated {count} times more.]"
+    return marker("line_repeated", count=count)

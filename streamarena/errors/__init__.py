@@ -287,11 +287,16 @@ class CannotFitError(ContextError):
     """No valid history fits the budget.
 
     Attributes:
-        budget: tokens allowed; smallest: tokens of the smallest valid history.
+        budget: tokens allowed; smallest: tokens of the smallest valid history, None where no part of it is valid.
     """
 
-    def __init__(self, budget: int, smallest: int) -> None:
-        super().__init__(f"no valid history fits {budget} tokens; the smallest valid one needs {smallest}")
+    def __init__(self, budget: int, smallest: int | None) -> None:
+        reason = (
+            "and no larger budget would help: it has no user's turn to begin with, or what must stay does not pair"
+            if smallest is None
+            else f"the smallest valid one needs {smallest}"
+        )
+        super().__init__(f"no valid history fits {budget} tokens; {reason}")
         self.budget = budget
         self.smallest = smallest
 

@@ -17,7 +17,7 @@ from streamarena.context.overflow import is_context_window_error
 from streamarena.context.pairing import validate_tool_results
 from streamarena.context.repetition import ToolRepetitionDetector
 from streamarena.context.shaping import merge_consecutive_messages, remove_image_blocks
-from streamarena.context.texts import chars_omitted, line_repeated, lines_omitted
+from streamarena.context.texts import marker
 from tests.context.reference_condense import CONDENSE, without_fixed_texts
 from tests.context.reference_window import WINDOW, index_of
 
@@ -130,9 +130,9 @@ def count(args):
 
 
 MARKERS = [
-    (re.escape(chars_omitted(12345)), "chars_omitted"),
-    (re.escape(lines_omitted(12345)), "lines_omitted"),
-    (re.escape(line_repeated(12345)), "line_repeated"),
+    (re.escape(marker("characters_omitted", count=12345)), "chars_omitted"),
+    (re.escape(marker("lines_omitted", count=12345)), "lines_omitted"),
+    (re.escape(marker("line_repeated", count=12345)), "line_repeated"),
 ]
 
 

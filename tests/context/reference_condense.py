@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 from streamarena.context.condense import CondensePrompts, Condenser
 from streamarena.context.manage import summarize_conversation
-from streamarena.context.texts import NOTICES, Notices
+from streamarena.context.texts import notices
 from streamarena.context.window import CondenseCall
 from tests.context.reference_window import NOW, counter_ids, index_of, stub_count
 
-RECORDED = Notices(
+NOTICES = notices()
+RECORDED = dataclasses.replace(
+    NOTICES,
     continue_from_summary="<notice:continue_from_summary>",
     summarize_request="<notice:summarize_request>",
     image_placeholder="<notice:image_placeholder>",
