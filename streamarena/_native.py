@@ -21,6 +21,9 @@ __all__ = ["Implementation", "TWINS", "implementations", "load"]
 
 TWINS: Final[dict[str, str]] = {
     "streamarena.sse.parser": "streamarena.sse._parser_cy",
+    "streamarena.memory._spans": "streamarena.memory._spans_cy",
+    "streamarena.memory.interning": "streamarena.memory._interning_cy",
+    "streamarena.memory.tracking": "streamarena.memory._tracker_cy",
 }
 """Each module that has a compiled twin, and the twin."""
 

@@ -55,7 +55,6 @@ class Holdings:
         "mark",
         "object_bytes",
         "objects",
-        "peak",
         "purge_at",
         "resources",
         "taken",
@@ -68,7 +67,7 @@ class Holdings:
         self.objects: list[object] = []
         self.purge_at = PURGE_FROM
         self.closing = False
-        self.object_bytes = self.buffer_bytes = self.peak = self.escaped = self.failed = 0
+        self.object_bytes = self.buffer_bytes = self.escaped = self.failed = 0
         self.borrower: Arena | None = None  # the nested arena that works in our chunk `lent_out`
         self.lent_out: Chunk | None = None
         self.lender: Arena | None = None  # the arena in whose chunk `lent` we work, from `mark` on

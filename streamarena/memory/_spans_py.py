@@ -111,7 +111,18 @@ class Span:
 class SpanAllocator:
     """The cursor of an arena. `Arena` adds where chunks come from, quotas, leases and the end of the scope."""
 
-    __slots__ = ("_allocations", "_bytes", "_chunk", "_closed", "_freed", "_label", "_metered", "_owner", "_views")
+    __slots__ = (
+        "_allocations",
+        "_bytes",
+        "_chunk",
+        "_closed",
+        "_freed",
+        "_label",
+        "_metered",
+        "_owner",
+        "_peak",
+        "_views",
+    )
 
     def __init__(self, label: str | None) -> None:
         self._chunk: Chunk | None = None
@@ -122,6 +133,7 @@ class SpanAllocator:
         self._allocations: int = 0
         self._bytes: int = 0
         self._freed: int = 0
+        self._peak: int = 0  # of the time before the last `free`; bytes only rise between two of them
         self._views: int = 0
 
     def alloc_bytes(self, data: BytesLike) -> Span:
@@ -177,9 +189,12 @@ class SpanAllocator:
         if chunk.used != span._stop or (span._viewed and chunk.is_exported()):
             return False
         size = span._stop - span._start
+        self._peak = max(self._peak, self._bytes - self._freed)
+        self._freed += size
         chunk.used = span._start
         span._owner = None
-        self._gave_back(size, chunk)
+        if self._metered or chunk is not self._chunk:
+            self._gave_back(size, chunk)
         return True
 
     def _charge(self, size: int, kind: str) -> None:

@@ -253,7 +253,7 @@ class Arena(SpanAllocator):
             object_bytes=held.object_bytes if held else 0,
             buffer_bytes=held.buffer_bytes if held else 0,
             allocations=self._allocations,
-            peak=max(held.peak if held else 0, current),
+            peak=max(self._peak, current),
             total_bytes=self._bytes,
             leases=leases,
             objects=len(held.objects) if held else 0,
@@ -311,8 +311,6 @@ class Arena(SpanAllocator):
 
     def _gave_back(self, size: int, chunk: Chunk) -> None:
         held = self._usable()
-        held.peak = max(held.peak, self._bytes - self._freed)
-        self._freed += size
         if self._metered:
             uncharge(self, {"spans": size})
         if chunk is not self._chunk and held.may_give(chunk):
@@ -348,7 +346,6 @@ class Arena(SpanAllocator):
             hand_over(self, held)
         escaped = held.give_chunks(looked_at=self._views > 0)
         current = self._bytes - self._freed
-        held.peak = max(held.peak, current)
         if self._metered and self.parent is not None:
             used = {"spans": current, "objects": held.object_bytes, "buffers": held.buffer_bytes}
             uncharge(self.parent, used)

@@ -18,12 +18,20 @@ from sys import getsizeof
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from streamarena import _native
 from streamarena.errors import CapacityExceededError, LimitExceededError, StaleHandleError
+from streamarena.memory._interning_py import BufferTable
 
 if TYPE_CHECKING:
     from streamarena.memory._blocks import BytesLike
 
 __all__ = ["InternerStats", "StringInterner", "Symbol"]
+
+
+if not TYPE_CHECKING:
+    _twin = _native.load(__name__)
+    if _twin is not None:
+        BufferTable = _twin.BufferTable
 
 
 class Symbol:
@@ -77,16 +85,31 @@ class StringInterner:
         self._symbols: dict[str, Symbol] = {}
         self._by_index: list[Symbol] = []
         self._payload = 0
+        self._table = BufferTable()
         self._hits = self._misses = self._declined = self._seen = self._saved = 0
         self._lock = Lock()
 
-    def text(self, source: str | BytesLike) -> str:
+    def text(self, source: str | BytesLike, start: int = 0, stop: int | None = None) -> str:
         """Return the shared str of a text; the text itself, as a str, where it does not fit the limits.
 
         Args:
             source: a str, or its UTF-8 bytes; invalid bytes become U+FFFD, as in the decoding of event streams.
+            start: where the text begins in `source`, so that no slice need be made of a buffer.
+            stop: where it ends; the end of `source` by default.
+
+        Raises:
+            IndexError: `source` is bytes-like and does not reach from `start` to `stop`.
         """
-        text = source if isinstance(source, str) else str(source, "utf-8", "replace")
+        if isinstance(source, str):
+            text = source[start:stop]
+        else:
+            stop = len(source) if stop is None else stop
+            if not 0 <= start <= stop <= len(source):
+                raise IndexError("the text lies outside of its buffer")
+            known = self._table.get(source, start, stop)
+            if known is not None:
+                return known
+            text = str(source[start:stop], "utf-8", "replace")
         with self._lock:
             symbol = self._find(text)
         return text if symbol is None else symbol._text
@@ -120,11 +143,12 @@ class StringInterner:
 
     def memory_usage(self) -> int:
         """Return the bytes of all texts, symbols and tables, as `sys.getsizeof` counts them."""
-        return self._payload + getsizeof(self._symbols)
+        return self._payload + getsizeof(self._symbols) + self._table.size()
 
     def clear(self) -> None:
         """Forget every text. Symbols become stale; shared strs stay as they are."""
         with self._lock:
+            self._table.clear()
             self._symbols.clear()
             self._payload = 0
 
@@ -139,11 +163,11 @@ class StringInterner:
                 entries=len(self._symbols),
                 memory=self.memory_usage(),
                 limit=self.max_bytes,
-                hits=self._hits,
+                hits=self._hits + self._table.hits,
                 misses=self._misses,
                 declined=self._declined,
-                bytes_seen=self._seen,
-                bytes_saved=self._saved,
+                bytes_seen=self._seen + self._table.saved,
+                bytes_saved=self._saved + self._table.saved,
             )
 
     def _find(self, text: str) -> Symbol | None:
@@ -165,6 +189,7 @@ class StringInterner:
             return None
         self._misses += 1
         self._symbols[text] = symbol
+        self._table.add(text)
         self._payload += size
         return symbol
 
@@ -179,7 +204,8 @@ class StringInterner:
     def _with_next(self) -> int:
         """Memory after one more entry, without its text: a dict grows in steps, to twice its size."""
         entries, table = len(self._symbols), getsizeof(self._symbols)
-        return self._payload + (2 * table if entries >= _room(entries) else table)
+        grown = 2 * table if entries >= _room(entries) else table
+        return self._payload + grown + self._table.size_with_next()
 
     def __len__(self) -> int:
         return len(self._symbols)

@@ -121,12 +121,14 @@ class MemoryManager:
 
     @cached_property
     def tracker(self) -> AllocationTracker:
-        """What the process allocates. Not started: `tracker.start()`."""
+        """What the process allocates. It counts from `tracker.start()` on, which using `profiler` calls too."""
         return AllocationTracker()
 
     @cached_property
     def profiler(self) -> MemoryProfiler:
-        """Snapshots of every source of this manager."""
+        """Snapshots of every source of this manager. Making it starts the tracker, if that does not count already."""
+        if not self.tracker.running:
+            self.tracker.start()
         return MemoryProfiler(self.sources(), self.config.tracking_bytes)
 
     def request_scope(self, quota: int | None = None, label: str | None = None) -> RequestScope:

@@ -17,6 +17,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamarena import _native
 from streamarena.memory._tracker_py import AllocationSlot, PythonCounters
 
 __all__ = [
@@ -151,4 +152,13 @@ def _page_size() -> int:
 
 
 def _choose() -> PythonCounters:
-    return PythonCounters("the extension is not built")
+    if _hook is None:
+        return PythonCounters("the extension is not built, or switched off")
+    refusal: str = _hook.install()
+    if refusal:
+        return PythonCounters(refusal)
+    counters: PythonCounters = _hook.HookCounters()
+    return counters
+
+
+_hook = _native.load(__name__)

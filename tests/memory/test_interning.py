@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamarena.errors import CapacityExceededError, LimitExceededError, StaleHandleError
+from streamarena.memory import interning
 from streamarena.memory.interning import StringInterner, Symbol
+from tests.memory.conftest import twin
+
+
+@pytest.fixture(autouse=True, params=["py", "cy"])
+def table(request, monkeypatch):
+    """Run every test on the plain look-up and on the compiled one."""
+    monkeypatch.setattr(interning, "BufferTable", twin("_interning", request.param).BufferTable)
+
 
 SOURCES = [lambda t: t, lambda t: t.encode(), lambda t: bytearray(t.encode()), lambda t: memoryview(t.encode())]
 
@@ -78,7 +87,7 @@ def test_bytes_are_bounded_at_every_step():
         assert interner.memory_usage() <= 20_000
     assert len(interner) > 80
     with pytest.raises(LimitExceededError, match="max_bytes"):
-        interner.intern("one more text")
+        interner.intern("one more text, and a longer one")
 
 
 @settings(max_examples=50, deadline=None)
@@ -87,6 +96,7 @@ def test_memory_usage_is_what_getsizeof_says(texts):
     interner = StringInterner()
     kept = [interner.intern(text) for text in texts]
     truth = sum(getsizeof(str(symbol)) + getsizeof(symbol) for symbol in set(kept)) + getsizeof(interner._symbols)
+    truth += interner._table.size()
     assert abs(interner.memory_usage() - truth) <= truth * 0.1
     assert interner.stats().bytes_saved == sum(map(getsizeof, texts)) - sum(getsizeof(text) for text in set(texts))
 
@@ -119,3 +129,42 @@ def test_eight_threads_get_the_same_symbols():
     assert all(a is b for mine in found for a, b in zip(mine, found[0], strict=True))
     stats = interner.stats()
     assert (stats.hits + stats.misses, stats.misses) == (4000, 100)
+
+
+@pytest.mark.parametrize(("start", "stop", "text"), [(0, None, "abcdef"), (2, 4, "cd"), (3, 3, ""), (2, None, "cdef")])
+@pytest.mark.parametrize("source", SOURCES[1:], ids=["bytes", "bytearray", "memoryview"])
+def test_a_text_is_looked_up_where_it_lies(source, start, stop, text):
+    interner = StringInterner()
+    shared = interner.text(text)
+    assert interner.text(source("abcdef"), start, stop) == text
+    assert interner.text(source("abcdef"), start, stop) is shared
+    assert interner.stats().hits == 2
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 2), (2, 1), (0, 7), (7, 8)])
+def test_a_text_outside_of_its_buffer_is_refused(start, stop):
+    interner = StringInterner()
+    interner.intern("a")
+    with pytest.raises(IndexError):
+        interner.text(b"abcdef", start, stop)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(max_size=6) | st.binary(max_size=6), max_size=300))
+def test_the_interner_agrees_with_a_dict(texts):
+    interner, model = StringInterner(), {}
+    for text in texts:
+        decoded = text if isinstance(text, str) else text.decode("utf-8", "replace")
+        shared = model.setdefault(decoded, interner.text(text))
+        assert shared == decoded
+        assert interner.text(text) is shared
+        assert interner.text(decoded) is shared
+    assert len(interner) == len(model)
+    interner.clear()
+    assert all(text not in interner for text in model)
+
+
+def test_many_texts_are_found_again():
+    interner = StringInterner(max_bytes=10_000_000, max_entries=100_000)
+    shared = [interner.text(f"text {number}") for number in range(20_000)]
+    assert all(interner.text(b"text %d" % number) is text for number, text in enumerate(shared))

@@ -125,7 +125,8 @@ def test_a_manager_is_profiled_whole():
         snapshot = manager.profiler.sample(0.0)
     assert snapshot["arenas"] == 4096
     assert snapshot["leases"] == 1
-    assert snapshot["allocated"] > 100_000
+    assert manager.tracker.running
+    assert snapshot["resident"] > 5_000_000 or sys.platform != "linux"
     assert snapshot["blocks"] > 1000
     assert manager.profiler.report().failures == {}
 
