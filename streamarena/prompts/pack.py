@@ -29,10 +29,8 @@ Not here: which pack wins (`catalog.py`), writing packs (`packwriter.py`).
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,6 +197,8 @@ class Pack:
     # ------------------------------------------------------------ the manifest
 
     def _read_manifest(self) -> dict[str, object]:
+        import tomllib  # noqa: PLC0415 - costs several milliseconds, and nobody pays before the first pack is opened
+
         try:
             with self._manifest.open("rb") as file:
                 raw = file.read(MAX_MANIFEST_BYTES + 1)
@@ -269,7 +269,7 @@ class Pack:
             raise PackError(str(path), 0, f"the text of {entry.key} cannot be read: {error.strerror}") from error
         if len(raw) > MAX_TEXT_BYTES:
             raise PromptTooLargeError(str(path), MAX_TEXT_BYTES, len(raw), "MAX_TEXT_BYTES")
-        if entry.sha256 and hashlib.sha256(raw).hexdigest() != entry.sha256:
+        if entry.sha256 and _sha256(raw) != entry.sha256:
             raise PackError(str(path), 0, f"{entry.key} has changed: its sha256 is not the manifest's")
         try:
             text = raw.decode("utf-8")
@@ -295,3 +295,9 @@ class Pack:
 
     def _error(self, header: str, reason: str) -> PackError:
         return PackError(str(self._manifest), self.line_of(header), reason)
+
+
+def _sha256(raw: bytes) -> str:
+    import hashlib  # noqa: PLC0415 - loads OpenSSL; as with tomllib, nobody pays before the first text is read
+
+    return hashlib.sha256(raw).hexdigest()
