@@ -37,7 +37,10 @@ _TAG = re.compile(
 
 
 def literal(text: str) -> str:
-    """Return `text` written so that a template renders exactly it."""
+    """Return `text` written so that a template renders exactly it.
+
+    Give it the whole stretch between two tags at once: two halves of a pair of braces would meet unescaped.
+    """
     return text.replace("{{", '{{"{{"}}')
 
 

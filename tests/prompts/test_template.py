@@ -69,11 +69,14 @@ def test_any_text_survives_as_a_literal(text):
     assert compile_template(literal(text)).render({}) == text
 
 
-@given(st.lists(st.tuples(BRACES, st.sampled_from(["", "{{x}}", "{{#if f}}", "{{#if not f}}"])), max_size=6), st.text())
-def test_literals_between_tags_are_kept(pieces, value):
+TAGS = st.sampled_from(["{{x}}", "{{#if f}}", "{{#if not f}}"])
+
+
+@given(st.lists(st.tuples(BRACES, TAGS), max_size=6), BRACES, st.text())
+def test_literals_between_tags_are_kept(pieces, last, value):
     """Whatever stands around tags comes out unchanged, also braces that touch a tag."""
     text, expected = "", ""
     for plain, tag in pieces:
         text += literal(plain) + tag + ("{{/if}}" if tag.startswith("{{#") else "")
         expected += plain + (value if tag == "{{x}}" else "")
-    assert compile_template(text).render({"x": value, "f": True}) == expected
+    assert compile_template(text + literal(last)).render({"x": value, "f": True}) == expected + last
