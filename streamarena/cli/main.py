@@ -12,6 +12,7 @@ from streamarena.errors import StreamArenaError
 __all__ = ["COMMANDS", "group"]
 
 COMMANDS: Final[dict[str, str]] = {
+    "demo": "Run hundreds of streams against an embedded fake model server.",
     "chat": "Ask a model one question and print the answer as it streams.",
     "doctor": "Say which implementations are active and what is installed.",
     "fake-llm": "Serve a fake model on loopback, with delays and faults.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamarena.client.client import StreamClient, StreamRequest
 from streamarena.client.connection import ResponseHead
 from streamarena.client.endpoints import ENDPOINTS, Endpoint
-from streamarena.client.pool import PoolStats
+from streamarena.client.pool import ConnectionPoolStats
 from streamarena.client.result import StreamResult, Timings
 from streamarena.client.settings import Limits, Timeouts
 from streamarena.client.stream import ChunkStream, EventStream
@@ -22,5 +22,5 @@ __all__ = [
     "Endpoint",
     "ENDPOINTS",
     "ResponseHead",
-    "PoolStats",
+    "ConnectionPoolStats",
 ]

@@ -12,21 +12,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from streamarena.client.clock import ContentClock
 from streamarena.client.connector import Connector
 from streamarena.client.endpoints import endpoint_for
 from streamarena.client.intake import Intake
-from streamarena.client.pool import ConnectionPool, PoolStats
+from streamarena.client.pool import ConnectionPool, ConnectionPoolStats
 from streamarena.client.receiver import Receiver
 from streamarena.client.request import build_request, parse_base_url, request_body
 from streamarena.client.result import Timings
 from streamarena.client.settings import Limits, Timeouts
 from streamarena.client.stream import ChunkStream
+from streamarena.client.wire_state import lease_accumulator, lease_batch, lease_wire_state
 from streamarena.errors import ConfigurationError, StreamTruncatedError, TotalTimeoutError
-from streamarena.memory import Arena
-from streamarena.providers import Accumulator
+from streamarena.memory import Arena, MemoryManager, default_manager
 
 if TYPE_CHECKING:
     import ssl
@@ -53,6 +54,7 @@ class StreamClient:
         timeouts, limits: see there.
         ssl_context: replaces the default TLS context, which checks certificates and host names.
         keep_result: whether streams keep what `result()` needs. Default True.
+        memory: whose arenas, pools and buffers are used. Default: the process's manager.
 
     Use it as `async with StreamClient(...) as client:`, or call `aclose()`. One client belongs to one event loop.
 
@@ -71,6 +73,7 @@ class StreamClient:
         limits: Limits | None = None,
         ssl_context: ssl.SSLContext | None = None,
         keep_result: bool = True,
+        memory: MemoryManager | None = None,
     ) -> None:
         self._endpoint = endpoint_for(api)
         address = base_url or self._endpoint.base_url
@@ -80,11 +83,12 @@ class StreamClient:
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self.keep_result = keep_result
+        self.memory = memory or default_manager()
         self._url = parse_base_url(address)
         self._headers = {**self._endpoint.headers, **(headers or {})}
         if api_key:
             self._headers[self._endpoint.key_header] = self._endpoint.key_prefix + api_key
-        self._connector = Connector(self.limits, self.timeouts.connect, ssl_context)
+        self._connector = Connector(self.limits, self.timeouts.connect, self.memory.buffers, ssl_context)
         self._pool = ConnectionPool(self._connector, self.limits)
 
     def __repr__(self) -> str:
@@ -106,7 +110,7 @@ class StreamClient:
         await asyncio.sleep(0)  # lets the transports take notice, so that no socket outlives this call
 
     @property
-    def pool_stats(self) -> PoolStats:
+    def pool_stats(self) -> ConnectionPoolStats:
         """Counters of the connection pool."""
         return self._pool.stats
 
@@ -232,12 +236,17 @@ class StreamRequest:
 
     def _prepare(self, timings: Timings) -> tuple[ChunkStream, Receiver]:
         """Make the stream; what it takes from here on goes back by `stream.close()`."""
-        client = self._client
-        arena = Arena(label=self._label or client.api, quota=client.limits.result_bytes)
-        keeper = Accumulator(client.api, arena=arena) if self._keep_result else None
-        intake = Intake(client.api, keeper, client.limits, arena)
-        receiver = Receiver(intake, client.limits, timings, client._give_back)
-        return ChunkStream(receiver, arena, keeper, timings), receiver
+        client, memory, limits = self._client, self._client.memory, self._client.limits
+        arena = Arena(label=self._label or client.api, resources=memory.resources)
+        try:
+            keeper = lease_accumulator(memory, arena, client.api, limits.result_bytes) if self._keep_result else None
+            wire = lease_wire_state(memory, arena, client.api, limits.event_bytes)
+            intake = Intake(wire, keeper, limits.stream_bytes, arena)
+        except BaseException:
+            arena.close()
+            raise
+        receiver = Receiver(intake, limits, timings, client._give_back)
+        return ChunkStream(receiver, arena, keeper, timings, partial(lease_batch, memory, arena)), receiver
 
 
 def _was_stale(connection: Connection | None) -> bool:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from streamarena.client.connection import Connection
 from streamarena.client.receive_buffer import ReceiveBuffer, borrow_receive_buffer
 from streamarena.errors import ConnectionFailedError, ConnectTimeoutError
-from streamarena.memory import default_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamarena.client.pool import Origin
     from streamarena.client.settings import Limits
+    from streamarena.memory import BufferPool
 
 __all__ = ["Connector", "default_ssl_context"]
 
@@ -43,12 +43,16 @@ class Connector:
     Args:
         limits: header limits for the connections.
         timeout: seconds for name look-up, TCP and TLS together; None waits for ever.
+        buffers: where the loop's receive buffer is leased from.
         ssl_context: replaces the default context; what it does not check is not checked.
     """
 
-    def __init__(self, limits: Limits, timeout: float | None, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, limits: Limits, timeout: float | None, buffers: BufferPool, ssl_context: ssl.SSLContext | None = None
+    ) -> None:
         self._limits = limits
         self._timeout = timeout
+        self._buffers = buffers
         self._ssl_context = ssl_context
         self._buffer: ReceiveBuffer | None = None
 
@@ -60,7 +64,7 @@ class Connector:
             ConnectionFailedError: refused, unreachable, unknown name, or TLS refused the peer; the cause says which.
         """
         if self._buffer is None:
-            self._buffer = borrow_receive_buffer(asyncio.get_running_loop(), default_resources().buffers)
+            self._buffer = borrow_receive_buffer(asyncio.get_running_loop(), self._buffers)
         buffer, limits = self._buffer, self._limits
 
         def protocol() -> Connection:

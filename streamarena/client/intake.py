@@ -17,13 +17,12 @@ from streamarena.errors import (
     StreamClosedError,
     StreamTruncatedError,
 )
-from streamarena.providers import Accumulator, Framer, WireEvent, decoder_for, framer_for, last_events
-from streamarena.sse import SSEParser
+from streamarena.providers import Accumulator, Framer, WireEvent, last_events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from streamarena.client.settings import Limits
+    from streamarena.client.wire_state import WireState
     from streamarena.memory import Arena
 
 __all__ = ["Intake", "Mode"]
@@ -35,9 +34,9 @@ class Intake:
     """Takes one body.
 
     Args:
-        api: the wire API, which chooses the decoder and, with content type and first bytes, the framing.
+        wire: the parser and the decoder.
         keeper: keeps chunks for the result, or None.
-        limits: `event_bytes` and `stream_bytes` are used here.
+        stream_bytes: the largest body taken.
         arena: holds the unfinished tail of an event.
 
     Attributes:
@@ -50,14 +49,14 @@ class Intake:
     """
 
     __slots__ = (
-        "_api",
         "_arena",
         "_decoder",
         "_framer",
         "_keeper",
-        "_limits",
         "_mode",
         "_settled",
+        "_stream_bytes",
+        "_wire",
         "batch",
         "content_type",
         "count",
@@ -67,13 +66,13 @@ class Intake:
         "received",
     )
 
-    def __init__(self, api: str, keeper: Accumulator | None, limits: Limits, arena: Arena) -> None:
-        self._api = api
+    def __init__(self, wire: WireState, keeper: Accumulator | None, stream_bytes: int, arena: Arena) -> None:
+        self._wire = wire
         self._keeper = keeper
-        self._limits = limits
+        self._stream_bytes = stream_bytes
         self._arena = arena
         self._framer: Framer | None = None
-        self._decoder = decoder_for(api)
+        self._decoder = wire.decoder
         self._mode: Mode | None = None
         self.content_type: str | None = None
         self._settled = 0
@@ -121,11 +120,11 @@ class Intake:
             DecodeError: an event is beyond every decoder.
         """
         self.received += len(data)
-        if self.received > self._limits.stream_bytes:
-            raise BodyTooLargeError(self._limits.stream_bytes, self.received, "Limits.stream_bytes")
+        if self.received > self._stream_bytes:
+            raise BodyTooLargeError(self._stream_bytes, self.received, "Limits.stream_bytes")
         framer = self._framer
         if framer is None:
-            framer = self._framer = self._choose_framer(data)
+            framer = self._framer = self._wire.framer(self.content_type, data, self._arena)
         events = framer.feed(data)
         if events:
             if self._mode is None:
@@ -147,10 +146,24 @@ class Intake:
             self._keeper.extend(new)
 
     def take(self) -> list[Any]:
-        """Return the batch and start a new one."""
+        """Hand the batch over for good and start a new one."""
         batch, self.batch = self.batch, []
         self._settled = 0
         return batch
+
+    def use(self, batch: list[Any]) -> None:
+        """Collect into this empty list from now on; for whoever calls `lend` only, which uses it again and again."""
+        settled = self._settled
+        batch += self.take()
+        self.batch, self._settled = batch, settled
+
+    def lend(self, sink: Callable[[list[Any]], object]) -> None:
+        """Lend the batch to `sink` for the length of its call, then empty it for the next read."""
+        self._settled = 0
+        try:
+            sink(self.batch)
+        finally:
+            self.batch.clear()
 
     def finish(self) -> StreamArenaError | None:
         """Take the end of the body; return what is wrong with it, if anything."""
@@ -163,12 +176,6 @@ class Intake:
         if self.problem is None and not self._decoder.complete:
             return StreamTruncatedError("the body ended without the provider's own end of the stream", self.received)
         return self.problem
-
-    def _choose_framer(self, data: bytes) -> Framer:
-        framer = framer_for(self.content_type, data, self._api, max_event_bytes=self._limits.event_bytes)
-        if isinstance(framer, SSEParser):
-            framer.arena = self._arena
-        return framer
 
     def _take(self, events: Sequence[WireEvent]) -> None:
         batch = self.batch

@@ -23,7 +23,7 @@ from streamarena.errors import PoolClosedError, PoolTimeoutError
 if TYPE_CHECKING:
     from streamarena.client.settings import Limits
 
-__all__ = ["Connect", "ConnectionPool", "Origin", "PoolStats"]
+__all__ = ["Connect", "ConnectionPool", "Origin", "ConnectionPoolStats"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Origin:
 
 
 @dataclass(slots=True)
-class PoolStats:
+class ConnectionPoolStats:
     """Counters of a pool since it was made."""
 
     opened: int = 0
@@ -80,7 +80,7 @@ class ConnectionPool:
         self._waiters: deque[_Waiter] = deque()
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
-        self.stats = PoolStats()
+        self.stats = ConnectionPoolStats()
 
     @property
     def leased(self) -> int:

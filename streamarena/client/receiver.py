@@ -161,8 +161,12 @@ class Receiver:
                 return None
             await self._wait()
 
-    async def deliver(self, sink: Callable[[list[Any]], object]) -> None:
+    async def deliver(self, sink: Callable[[list[Any]], object], batch: list[Any]) -> None:
         """Call `sink` with each batch inside the read callback until the end; an exception of it closes the stream.
+
+        Args:
+            sink: is lent each batch for the length of its call.
+            batch: an empty list to collect into.
 
         Raises:
             whatever `sink` raised, or ended the stream early.
@@ -170,9 +174,11 @@ class Receiver:
         if self._sink is not None:
             raise StreamClosedError("two tasks read one stream at the same time")
         self._sink = sink
+        self._intake.use(batch)
         try:
             if self._intake.batch:
-                sink(self._take())
+                self._let_go()
+                self._intake.lend(sink)
             while not self.ended:
                 await self._wait()
         except BaseException:
@@ -286,7 +292,7 @@ class Receiver:
         if self._sink is not None:
             if intake.batch:
                 self._pending_bytes = 0
-                self._sink(intake.take())
+                intake.lend(self._sink)
             return
         if clock is not None:
             clock.hold()
@@ -300,7 +306,11 @@ class Receiver:
                 self._connection.pause_reading()
 
     def _take(self) -> list[Any]:
-        batch = self._intake.take()
+        self._let_go()
+        return self._intake.take()
+
+    def _let_go(self) -> None:
+        """Let the content clocks and the reading go on: the consumer has taken what waited for it."""
         self._pending_bytes = 0
         if self._clock is not None:
             self._clock.release()
@@ -308,7 +318,6 @@ class Receiver:
             self._paused = False
             if self._connection is not None:
                 self._connection.resume_reading()
-        return batch
 
     async def _wait(self) -> None:
         if self._waiter is not None:

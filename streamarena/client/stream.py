@@ -8,7 +8,7 @@ Not here: the network's side (`receiver.py`), opening (`client.py`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamarena.client.result import StreamResult, Timings, build_result
 from streamarena.errors import StreamClosedError
@@ -33,8 +33,9 @@ T_co = TypeVar("T_co", covariant=True)
 class _Received(BatchIterator[T_co]):
     """What chunks and events have in common: batches come from a receiver."""
 
-    def __init__(self, receiver: Receiver, mode: Mode) -> None:
+    def __init__(self, receiver: Receiver, mode: Mode, new_list: Callable[[], list[Any]]) -> None:
         self._receiver = receiver
+        self._new_list = new_list
         self._mode: Mode = mode
 
     async def receive_batch(self) -> list[T_co] | None:
@@ -54,11 +55,13 @@ class _Received(BatchIterator[T_co]):
     async def receive_each(self, callback: Callable[[list[T_co]], object]) -> None:
         """Call `callback` with every batch inside the read callback; its exception closes the stream.
 
+        The list is lent for the length of the call, as the bytes were that it came from.
+
         Raises:
             whatever `callback` raised, or `receive_batch` would have raised.
         """
         self._receiver.choose(self._mode)
-        await self._receiver.deliver(callback)
+        await self._receiver.deliver(callback, self._new_list())
 
 
 class EventStream(_Received[WireEvent]):
@@ -80,8 +83,15 @@ class ChunkStream(_Received[Chunk]):
         timings: when what happened, in nanoseconds.
     """
 
-    def __init__(self, receiver: Receiver, arena: Arena, keeper: Accumulator | None, timings: Timings) -> None:
-        super().__init__(receiver, "chunks")
+    def __init__(
+        self,
+        receiver: Receiver,
+        arena: Arena,
+        keeper: Accumulator | None,
+        timings: Timings,
+        new_list: Callable[[], list[Any]],
+    ) -> None:
+        super().__init__(receiver, "chunks", new_list)
         self.arena = arena
         self.timings = timings
         self._keeper = keeper
@@ -112,7 +122,7 @@ class ChunkStream(_Received[Chunk]):
             StreamClosedError: chunks were chosen before.
         """
         self._receiver.choose("events")
-        return EventStream(self._receiver, "events")
+        return EventStream(self._receiver, "events", self._new_list)
 
     def text_deltas(self) -> Flow[str]:
         """Return only the answer's text, piece by piece."""

@@ -8,8 +8,10 @@ none.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class AllocationSlot(Protocol):

@@ -10,11 +10,13 @@ Not here: protection against writes into what `value` returned. It is the payloa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from threading import RLock
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from streamarena.errors import ScopeClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["CopyOnWrite", "copy_containers"]
 

@@ -21,11 +21,13 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from threading import Lock
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from streamarena.errors import FileCacheFullError, FileChangedError, ScopeClosedError
 from streamarena.memory._blocks import Block, is_exported, new_block
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = ["FileCacheStats", "MappedFile", "MmapCache", "Offload"]
 

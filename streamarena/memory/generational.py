@@ -10,10 +10,12 @@ Not here: threads. Guard an arena that several threads change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from streamarena.errors import CapacityExceededError, StaleHandleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["GenerationalArena", "Handle"]
 

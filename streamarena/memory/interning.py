@@ -12,7 +12,6 @@ Not here: eviction. A symbol stays valid until `clear`; a table full of junk is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from sys import getsizeof
 from threading import Lock
@@ -23,6 +22,8 @@ from streamarena.errors import CapacityExceededError, LimitExceededError, StaleH
 from streamarena.memory._interning_py import BufferTable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from streamarena.memory._blocks import BytesLike
 
 __all__ = ["InternerStats", "StringInterner", "Symbol"]

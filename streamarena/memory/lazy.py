@@ -7,12 +7,13 @@ Not here: the memory itself (`buffers`). Use it for a buffer that most requests 
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from streamarena.memory.resources import default_resources
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from streamarena.memory.buffers import BufferPool, PooledBuffer
 
 __all__ = ["LazyBuffer"]

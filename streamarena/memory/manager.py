@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from threading import Lock
@@ -36,6 +35,8 @@ from streamarena.memory.resources import ArenaResources, ArenaTotals, default_re
 from streamarena.memory.tracking import AllocationStats, AllocationTracker, resident_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streamarena.memory.buffers import BufferPool, BufferStats, TierStats
 
 __all__ = ["ManagerStats", "MemoryManager", "default_manager"]

@@ -13,13 +13,15 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections import deque
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from threading import Lock
-from types import TracebackType
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from streamarena.errors import CapacityExceededError, DoubleReleaseError, ScopeClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from types import TracebackType
 
 __all__ = ["ObjectPool", "PoolFamily", "PoolStats", "PooledObject"]
 

@@ -12,12 +12,13 @@ import math
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from streamarena.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamarena.testing.chaos_rules import ChaosRule
     from streamarena.testing.wheel import TimerWheel
 
