@@ -58,12 +58,12 @@ class Boundary:
             StreamClosedError: the boundary was closed, or an earlier pull was cancelled.
             Exception: what a call or the source raised, after everything that came before it.
         """
-        if self._closed:
-            raise StreamClosedError("the calls of map_async were cancelled when the flow was closed")
-        if self._runner is None:
+        if self._runner is None and not self._closed:
             self._start()
         work = self._work
-        while not (ready := work.take()):
+        while self._closed or not (ready := work.take()):
+            if self._closed:
+                raise StreamClosedError("the calls of map_async were cancelled when the flow was closed")
             if work.over:
                 self._detach()
                 work.raise_failure()
@@ -115,7 +115,7 @@ class Boundary:
         # The runner knows the source and the work but not this object, so that dropping this object ends it.
         self._runner = loop.create_task(_run(self._source, work), name=f"runner of {work.name}")
         self._runner.add_done_callback(work.end)
-        self._finaliser = weakref.finalize(self, _cancel_from_anywhere, loop, self._runner, work)
+        self._finaliser = weakref.finalize(self, _cancel_from_anywhere, loop, self._runner)
         self._finaliser.atexit = False
 
     def _detach(self) -> None:
@@ -124,9 +124,8 @@ class Boundary:
             self._finaliser = None
 
 
-def _cancel_from_anywhere(loop: asyncio.AbstractEventLoop, runner: asyncio.Task[None], work: _Work) -> None:
+def _cancel_from_anywhere(loop: asyncio.AbstractEventLoop, runner: asyncio.Task[None]) -> None:
     """The finaliser: it runs whenever the collector does, in any thread."""
-    work.stopping = True
     with suppress(RuntimeError):  # the loop is closed, and its tasks are gone with it
         loop.call_soon_threadsafe(runner.cancel)
 
@@ -138,6 +137,8 @@ async def _run(source: BatchSource[Any], work: _Work) -> None:
 
 
 async def _read(source: BatchSource[Any], work: _Work, group: asyncio.TaskGroup) -> None:
+    if work.stopping:  # closed before it began: whoever closed it closes the source
+        return
     work.reading = True
     try:
         while (batch := await source.next_batch()) is not None:

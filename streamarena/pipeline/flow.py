@@ -18,6 +18,7 @@ task that nobody chose.
 
 from __future__ import annotations
 
+import contextvars
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -36,6 +37,7 @@ __all__ = ["BatchIterator", "Batches", "Flow", "flow_over"]
 
 T_co = TypeVar("T_co", covariant=True)
 B = TypeVar("B")
+T = TypeVar("T")
 
 
 class BatchIterator(ABC, Generic[T_co]):
@@ -104,7 +106,8 @@ class BatchIterator(ABC, Generic[T_co]):
         """Call `callback` with every item to the end of the stream: the cheapest way to read it.
 
         Where the source can push, the callback runs inside the callback that read from the socket, without a wake-up.
-        It must not block. Cancellation stops reading and closes nothing by itself.
+        It must not block; it sees the context variables (the request scope) that are set here, and what it sets itself
+        stays among the callbacks. Cancellation stops reading and closes nothing by itself.
 
         Raises:
             TypeError: the callback returned an awaitable.
@@ -119,7 +122,7 @@ class BatchIterator(ABC, Generic[T_co]):
                 callback(rest)
             self._claim()
             try:
-                await self.receive_each(callback)
+                await self.receive_each(_here(callback))
             finally:
                 self._pulling = False
         except Exception as error:
@@ -284,7 +287,7 @@ class Flow(BatchIterator[T_co]):
         push = getattr(self._source, "for_each_batch", None)
         try:
             if push is not None:
-                await push(deliver)
+                await push(deliver if isinstance(self._source, BatchIterator) else _here(deliver))
                 return
             while (batch := await self._source.next_batch()) is not None:
                 deliver(batch)
@@ -314,6 +317,20 @@ class Flow(BatchIterator[T_co]):
             raise failure
         finally:
             del failure  # a frame that is held by its own exception would live until the collector comes
+
+
+def _here(callback: Callable[[T], object]) -> Callable[[T], object]:
+    """The callback, run in this task's context wherever it is called from.
+
+    A protocol's callbacks run in the context of whoever opened the connection, which was another request when the
+    connection comes from a pool: a stage there would find that request's scope.
+    """
+    run = contextvars.copy_context().run
+
+    def called(argument: T) -> object:
+        return run(callback, argument)
+
+    return called
 
 
 def flow_over(source: Source[Any], steps: Sequence[Step]) -> Flow[Any]:

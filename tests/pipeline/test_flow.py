@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 
 import pytest
 
 from streamarena.errors import StreamClosedError
-from streamarena.pipeline import Pipeline, filter, map, tap
+from streamarena.pipeline import BatchIterator, Pipeline, filter, map, map_async, tap
 from tests.pipeline.support import Lines, Listed, Pushed, Running, counted
 
 
@@ -56,6 +57,64 @@ async def test_callbacks_run_inside_the_callback_that_reads():
         assert len(inside) >= 3
 
 
+async def test_callbacks_and_stages_see_the_readers_context_wherever_they_are_called_from():
+    request = contextvars.ContextVar("request", default="nobody")
+
+    class FromTheLoop(BatchIterator):
+        """Delivers in callbacks whose context belongs to somebody else, as a pooled connection does."""
+
+        async def receive_batch(self):
+            return None
+
+        async def receive_each(self, callback):
+            for item in (1, 2):
+                delivered = asyncio.Event()
+
+                def read(item=item, delivered=delivered):
+                    callback([item])
+                    delivered.set()
+
+                asyncio.get_running_loop().call_soon(read, context=elsewhere)
+                await delivered.wait()
+
+    class ForeignSource:
+        next_batch = None
+
+        async def for_each_batch(self, callback):
+            await FromTheLoop().receive_each(callback)
+
+    elsewhere = contextvars.copy_context()
+    elsewhere.run(request.set, "another")
+    request.set("mine")
+    seen = []
+
+    def note(item):
+        seen.append(request.get())
+
+    await FromTheLoop().for_each(note)
+    await (FromTheLoop() | tap(note)).for_each(note)
+    await (FromTheLoop() | tap(note)).for_each_batch(note)
+    await Pipeline(tap(note)).over(ForeignSource()).for_each(note)
+    assert seen == ["mine"] * (2 + 4 + 4 + 4)
+
+
+async def test_closing_while_somebody_waits_wakes_him_with_an_error():
+    waits = Pipeline(map_async(asyncio.sleep, concurrency=2)).over([10])
+    pull = asyncio.create_task(anext(waits))
+    await asyncio.sleep(0.01)
+    await waits.aclose()
+    with pytest.raises(StreamClosedError, match="closed"):
+        await pull
+
+
+async def test_lists_that_a_failing_stage_had_begun_reach_the_callback_before_the_error():
+    for cls in (Listed, Pushed):
+        lists = []
+        with pytest.raises(ZeroDivisionError):
+            await (cls([[4, 2], [1, 0, 5]]) | (lambda item: 4 // item)).for_each_batch(lists.append)
+        assert lists == [[1, 2], [4]]
+
+
 async def test_a_flow_over_a_started_flow_pushes_through_both():
     source = Pushed([[1, 2, 3], [4]])
     flow = source | (lambda item: item + 1)
@@ -85,9 +144,11 @@ async def test_an_exception_of_the_callback_closes_the_stream_and_propagates_unc
             await (source | str).for_each(fail)
         assert caught.value is error
         assert source.closed
+        source = cls([["1", "2"]])
         with pytest.raises(KeyError) as caught:
-            await cls([["1", "2"]]).for_each(fail)
+            await source.for_each(fail)
         assert caught.value is error
+        assert source.closed == 1
 
 
 SOURCES = {
@@ -273,7 +334,8 @@ async def test_a_failing_close_is_a_note_of_the_error_before_it_and_raised_where
 
 async def test_a_read_that_gives_nothing_after_the_stages_is_not_delivered():
     flow = Pipeline(filter(lambda item: item > 3)).over(Listed([[1], [2, 3], [4], [], [5]]))
-    assert [batch async for batch in flow.batches()] == [[4], [5]]
+    assert await flow.next_batch() == [4]
+    assert [batch async for batch in flow.batches()] == [[5]]
 
 
 async def test_errors_leave_no_reference_cycles_behind():

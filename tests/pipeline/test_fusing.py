@@ -172,6 +172,8 @@ def test_more_types_than_are_remembered_still_work_and_awaitables_among_them_are
     types = [type(f"T{i}", (), {}) for i in range(_MAX_KNOWN_TYPES + 20)]
     run = Pipeline(lambda kind: kind()).start()
     assert [type(made) for made in run.feed(types)] == types
+    known = next(cell.cell_contents for cell in run._run.__closure__ if isinstance(cell.cell_contents, set))
+    assert len(known) == _MAX_KNOWN_TYPES
     assert [type(made) for made in run.feed(types)] == types
     with pytest.raises(TypeError, match="awaitable"):
         run.feed([Awaitable])

@@ -289,6 +289,17 @@ async def test_a_cancelled_consumer_leaves_no_task_however_often_it_is_cancelled
     assert reaper_stats().overdue == overdue
 
 
+async def test_a_flow_that_is_cancelled_before_its_reader_began_still_closes_its_source():
+    before = asyncio.all_tasks()
+    source = Listed([[1]])
+    task = asyncio.create_task(anext(Pipeline(map_async(forever, concurrency=1)).over(source)))
+    await asyncio.sleep(0)
+    assert source.pulled == 0
+    task.cancel()
+    assert await nothing_left(before)
+    assert (source.pulled, source.closed) == (0, 1)
+
+
 @BOTH
 async def test_break_and_close_cancel_the_calls_and_close_the_source(ordered):
     closed = []

@@ -13,9 +13,10 @@ async def test_a_task_that_ends_in_time_is_counted():
     before = reaper_stats()
     task = asyncio.create_task(asyncio.sleep(10), name="prompt")
     task.cancel()
-    reap(task)
+    reap(task, deadline=0.02)
     assert reaper_stats().waiting == before.waiting + 1
     await asyncio.wait({task})
+    await asyncio.sleep(0.04)
     after = reaper_stats()
     assert (after.reaped - before.reaped, after.overdue - before.overdue, after.waiting) == (1, 0, before.waiting)
 
