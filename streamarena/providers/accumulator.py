@@ -9,6 +9,7 @@ Not here: parsing tool arguments (`partial_json.py`, `tools.py`); the APIs' form
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any, Final, Protocol, SupportsBytes
 
 from streamarena.errors import BodyTooLargeError
@@ -26,7 +27,6 @@ from streamarena.providers.chunks import (
     ToolCallEndChunk,
     UsageChunk,
 )
-from streamarena.providers.messages import MESSAGES
 from streamarena.providers.registry import wire_of
 from streamarena.providers.replies import Block, BlockKind, Reply, ReplyChoice
 
@@ -124,7 +124,10 @@ class Accumulator:
         Raises:
             ConfigurationError: no API has this name.
         """
-        return MESSAGES[self._wire if api is None else wire_of(api)](self.reply(), created)
+        # Imported here, because the forms need every encoder, and a process should pay only for the wires it speaks.
+        forms = importlib.import_module("streamarena.providers.messages").MESSAGES
+        message: dict[str, Any] = forms[self._wire if api is None else wire_of(api)](self.reply(), created)
+        return message
 
     # ------------------------------------------------------------ chunks
 

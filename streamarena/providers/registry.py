@@ -30,7 +30,10 @@ _DECODERS: Final[dict[str, str]] = {
 }
 _ENCODERS: Final[dict[str, str]] = {
     "openai-chat": "openai_chat:OpenAIChatEncoder",
+    "openai-responses": "openai_responses:OpenAIResponsesEncoder",
     "anthropic": "anthropic:AnthropicEncoder",
+    "gemini": "gemini:GeminiEncoder",
+    "ollama": "ollama:OllamaEncoder",
 }
 
 WIRES: Final[tuple[str, ...]] = tuple(_DECODERS)

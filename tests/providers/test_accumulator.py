@@ -163,10 +163,10 @@ def test_an_unknown_api_is_refused():
         Accumulator("telepathy")
 
 
-@pytest.mark.parametrize("api", ["openai-chat", "anthropic"])
-@settings(max_examples=40)
-@given(chunks=streams())
-def test_a_message_decodes_to_the_same_reply(api, chunks):
+@pytest.mark.parametrize("api", ["openai-chat", "openai-responses", "anthropic", "gemini", "ollama"])
+@settings(max_examples=30)
+@given(chunks=streams(finish_reasons=("stop", "length")))
+def test_a_message_decodes_to_the_same_message(api, chunks):
     first = Accumulator(api)
     first.extend(chunks)
     decoder = decoder_for(api)
@@ -175,3 +175,63 @@ def test_a_message_decodes_to_the_same_reply(api, chunks):
     assert decoder.complete
     assert decoder.fallbacks == 0
     assert second.message(created=7) == first.message(created=7)
+
+
+WHOLE = {
+    "openai-chat": ("choices", 0, "message", "content"),
+    "openai-responses": ("output", 1, "content", 0, "text"),
+    "anthropic": ("content", 1, "text"),
+    "gemini": ("candidates", 0, "content", "parts", 1, "text"),
+    "cohere-v2": ("message", "content", 0, "text"),
+    "ollama": ("message", "content"),
+    "bedrock-converse": ("output", "message", "content", 1, "text"),
+    "tgi": ("generated_text",),
+}
+
+
+@pytest.mark.parametrize("api", WHOLE)
+def test_every_api_has_its_own_form_of_a_message(api):
+    accumulator = Accumulator(api)
+    accumulator.extend(STREAM)
+    place = accumulator.message(created=1)
+    for step in WHOLE[api]:
+        place = place[step]
+    assert place == "Good day"
+    assert accumulator.message() == accumulator.message(api)
+
+
+def test_bedrocks_message_has_calls_reasoning_and_counts():
+    accumulator = Accumulator("bedrock-converse")
+    accumulator.extend([*STREAM, ThinkingCompleteChunk("enc", redacted=True), UsageChunk(9, 2, 1, 3)])
+    message = accumulator.message()
+    assert message["output"]["message"]["content"] == [
+        {"reasoningContent": {"reasoningText": {"text": "Let me see.", "signature": "sig"}}},
+        {"text": "Good day"},
+        {"toolUse": {"toolUseId": "call_a", "name": "f", "input": {"a": 1}}},
+        {"toolUse": {"toolUseId": "call_b", "name": "g", "input": {}}},
+        {"reasoningContent": {"redactedContent": "enc"}},
+    ]
+    assert message["stopReason"] == "tool_use"
+    assert message["usage"] == {
+        "inputTokens": 5,
+        "outputTokens": 2,
+        "totalTokens": 7,
+        "cacheReadInputTokens": 3,
+        "cacheWriteInputTokens": 1,
+    }
+
+
+def test_coheres_message_has_a_plan_only_with_calls():
+    accumulator = Accumulator("cohere-v2")
+    accumulator.extend([ReasoningChunk("hm"), TextChunk("x"), FinishChunk("length"), UsageChunk(1, 2)])
+    assert accumulator.message()["message"]["content"][0] == {"type": "thinking", "thinking": "hm"}
+    assert accumulator.message()["finish_reason"] == "MAX_TOKENS"
+    accumulator.add(ToolCallChunk("c", "f", "{}"))
+    assert accumulator.message()["message"]["tool_plan"] == "hm"
+    assert accumulator.message()["usage"]["tokens"] == {"input_tokens": 1, "output_tokens": 2}
+
+
+def test_arguments_that_are_no_object_are_not_lost():
+    accumulator = Accumulator("anthropic")
+    accumulator.add(ToolCallChunk("c", "f", '{"cut": "sho'))
+    assert accumulator.message()["content"][0]["input"] == {"_raw": '{"cut": "sho'}

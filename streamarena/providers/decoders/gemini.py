@@ -2,8 +2,8 @@
 
 Invariants: each event is a whole response with the parts that are new; a function call comes whole and is given as two
 fragments, its name and its arguments, with the id that Gemini gives or, where it gives none, its name and a counter;
-a thought signature is given before the part that carries it. A candidate that stops with calls in it finishes with
-`tool_calls`. The wire has no end marker: the stream is complete when every candidate has finished.
+a thought signature is given after the text that it signs, and before the call. A candidate that stops with calls in it
+finishes with `tool_calls`. The wire has no end marker: the stream is complete when every candidate has finished.
 Costs one typed decode an event. Not here: code that Gemini runs itself, and inline media; they give nothing.
 
 Source: Google, Gemini API reference, "Generating content", GenerateContentResponse; "Thought signatures".
@@ -173,11 +173,11 @@ class GeminiDecoder(StructDecoder[_Event], api="gemini", shape=_Event):
             yield FinishChunk("tool_calls" if reason == "stop" and index in self._calls else reason, raw, index)
 
     def _part(self, part: _Part, index: int) -> Iterator[Chunk]:
-        if part.thought_signature:
-            yield ThinkingCompleteChunk(part.thought_signature)
+        call, signature = part.function_call, part.thought_signature
         if part.text:
             yield ReasoningChunk(part.text, None, index) if part.thought else TextChunk(part.text, index)
-        call = part.function_call
+        if signature:
+            yield ThinkingCompleteChunk(signature)
         if call is not None:
             number = self._calls.get(index, 0)
             self._calls[index] = number + 1

@@ -2,7 +2,8 @@
 
 Invariants: a tool call's `index` is its item's `output_index`, its id the item's `call_id`; what came in deltas is not
 given again by the events that repeat it whole, and what came only whole is given then (some compatible servers send no
-deltas); calls of tools that the provider runs itself are not tool calls for us.
+deltas); calls of tools that the provider runs itself are not tool calls for us. Encrypted reasoning that comes with a
+summary is its signature.
 A response that ends complete with calls in it finishes with `tool_calls`, otherwise with `stop`.
 Costs one typed decode an event. Not here: progress of the provider's own tools, and audio; they give nothing.
 
@@ -101,8 +102,7 @@ class OpenAIResponsesDecoder(StructDecoder[Event], api="openai-responses", shape
         if kind == "response.content_part.added" and message.part is not None and message.part.text:
             return self._bring(message.output_index, TextChunk(message.part.text))
         if kind == "response.output_text.annotation.added":
-            sources = grounding_of([message.annotation])
-            return (sources,) if sources else NO_CHUNKS
+            return self._bring(message.output_index, grounding_of([message.annotation]))
         if response is not None:
             return self._conclude(response, event, _OUTCOMES[kind]) if kind in _OUTCOMES else self._start(response)
         if kind in ("error", "response.error") or message.error or (kind is None and event.event == "error"):
@@ -141,6 +141,7 @@ class OpenAIResponsesDecoder(StructDecoder[Event], api="openai-responses", shape
 
     def _finish_item(self, item: Item, index: int) -> Sequence[Chunk]:
         chunks: list[Chunk] = []
+        encrypted_only = index not in self._brought and not item.summary and not item.content
         if index not in self._brought:
             chunks += self._content(item)
             arguments = json_text(item.arguments) or item.input
@@ -148,7 +149,7 @@ class OpenAIResponsesDecoder(StructDecoder[Event], api="openai-responses", shape
                 chunks.append(ToolCallPartialChunk(index, arguments=arguments))
             self._brought.add(index)
         if item.encrypted_content:
-            chunks.append(ThinkingCompleteChunk(item.encrypted_content, redacted=True))
+            chunks.append(ThinkingCompleteChunk(item.encrypted_content, redacted=encrypted_only))
         return chunks or NO_CHUNKS
 
     def _content(self, item: Item) -> list[Chunk]:
