@@ -10,6 +10,7 @@ import sys
 
 BENCHES: dict[str, tuple[str, str]] = {
     "sse": ("perf.micro.sse", "events parsed from bytes, against other parsers"),
+    "pipeline": ("perf.micro.pipeline", "items through stages, against generators, queues and memory streams"),
 }
 """Each bench: the module, whose `main(arguments)` measures and prints, and what it measures. Order of `make bench`."""
 

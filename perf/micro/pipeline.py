@@ -1,35 +1,32 @@
 """What a stage costs per item: fused callables against the usual ways to chain asynchronous stages.
 
-Every way applies the same trivial function (`item + 1`) in each of its stages, to the same items, on the same loop.
-Ways are interleaved round by round; the figure is the median of the rounds, in microseconds of CPU (this process's)
-per item per stage, or per item where a row says so. Run: python -m perf.micro.pipeline
+    python -m perf pipeline [--rounds N] [--save-baseline]
+
+Every way applies the same trivial function (`item + 1`) in each of its stages to the same number of items, on one
+uvloop loop (the standard one on Windows), and must bring all of them to its end.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import itertools
-import json
-import statistics
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
 
 import anyio
 
+from perf.measure import Contender, Table, interleave, options, report
 from streamarena.pipeline import Pipeline, map_async
 
 STAGES = 3
+ITEMS = 4096
 BATCH = 16  # items that one read brings, in a burst
 DONE = object()
 
 
 def plus_one(item: int) -> int:
     return item + 1
-
-
-def drop(_item: int) -> None: ...
 
 
 async def plus_one_later(item: int) -> int:
@@ -58,33 +55,51 @@ async def source(items: int) -> AsyncIterator[int]:
         yield item
 
 
-async def fused_list(items: int) -> None:
+async def fused_list(items: int) -> int:
     run = Pipeline(*[plus_one] * STAGES).start()
-    for batch in Reads(items, BATCH).batches:
-        run.feed(batch)
+    return sum(len(run.feed(batch)) for batch in Reads(items, BATCH).batches)
 
 
-async def flow_for_each(items: int) -> None:
-    await Pipeline(*[plus_one] * STAGES).over(Reads(items, BATCH)).for_each(drop)
+async def by_hand(items: int) -> int:
+    assert STAGES == 3, "written out for three"
+    return sum(len([plus_one(plus_one(plus_one(item))) for item in batch]) for batch in Reads(items, BATCH).batches)
 
 
-async def flow_batches(items: int) -> None:
+async def flow_for_each(items: int) -> int:
+    count = 0
+
+    def note(_item: int) -> None:
+        nonlocal count
+        count += 1
+
+    await Pipeline(*[plus_one] * STAGES).over(Reads(items, BATCH)).for_each(note)
+    return count
+
+
+async def flow_batches(items: int) -> int:
+    count = 0
     async for batch in Pipeline(*[plus_one] * STAGES).over(Reads(items, BATCH)).batches():
         for _ in batch:
-            pass
+            count += 1
+    return count
 
 
-async def flow_items(items: int) -> None:
-    async for _ in Pipeline(*[plus_one] * STAGES).over(Reads(items, BATCH)):
-        pass
+async def counted(flow: AsyncIterator[int]) -> int:
+    count = 0
+    async for _ in flow:
+        count += 1
+    return count
 
 
-async def flow_items_of_single_reads(items: int) -> None:
-    async for _ in Pipeline(*[plus_one] * STAGES).over(Reads(items, 1)):
-        pass
+async def flow_items(items: int) -> int:
+    return await counted(Pipeline(*[plus_one] * STAGES).over(Reads(items, BATCH)))
 
 
-async def async_generators(items: int) -> None:
+async def flow_items_of_single_reads(items: int) -> int:
+    return await counted(Pipeline(*[plus_one] * STAGES).over(Reads(items, 1)))
+
+
+async def async_generators(items: int) -> int:
     async def stage(upstream: AsyncIterator[int]) -> AsyncIterator[int]:
         async for item in upstream:
             yield plus_one(item)
@@ -92,11 +107,10 @@ async def async_generators(items: int) -> None:
     stream = source(items)
     for _ in range(STAGES):
         stream = stage(stream)
-    async for _ in stream:
-        pass
+    return await counted(stream)
 
 
-async def queues(items: int) -> None:
+async def queues(items: int) -> int:
     async def feed(queue: asyncio.Queue[object]) -> None:
         for item in range(items):
             await queue.put(item)
@@ -108,15 +122,17 @@ async def queues(items: int) -> None:
         await downstream.put(DONE)
 
     line = [asyncio.Queue[object](BATCH) for _ in range(STAGES + 1)]
+    count = 0
     async with asyncio.TaskGroup() as group:
         group.create_task(feed(line[0]))
         for upstream, downstream in itertools.pairwise(line):
             group.create_task(stage(upstream, downstream))
         while await line[-1].get() is not DONE:
-            pass
+            count += 1
+    return count
 
 
-async def anyio_streams(items: int) -> None:
+async def anyio_streams(items: int) -> int:
     async def feed(send) -> None:
         async with send:
             for item in range(items):
@@ -133,59 +149,83 @@ async def anyio_streams(items: int) -> None:
         for (_, receive), (send, _) in itertools.pairwise(ends):
             group.start_soon(stage, receive, send)
         async with ends[-1][1] as last:
-            async for _ in last:
-                pass
+            return await counted(last)
 
 
-async def map_async_ordered(items: int) -> None:
-    async for _ in Pipeline(map_async(plus_one_later, concurrency=BATCH)).over(Reads(items, BATCH)).batches():
-        pass
+async def map_async_ordered(items: int) -> int:
+    return await counted(Pipeline(map_async(plus_one_later, concurrency=BATCH)).over(Reads(items, BATCH)))
 
 
-async def map_async_unordered(items: int) -> None:
+async def map_async_unordered(items: int) -> int:
     stage = map_async(plus_one_later, concurrency=BATCH, ordered=False)
-    async for _ in Pipeline(stage).over(Reads(items, BATCH)).batches():
-        pass
+    return await counted(Pipeline(stage).over(Reads(items, BATCH)))
 
 
-async def gather_and_semaphore(items: int) -> None:
+async def gather_and_semaphore(items: int) -> int:
     limit = asyncio.Semaphore(BATCH)
 
     async def one(item: int) -> int:
         async with limit:
             return await plus_one_later(item)
 
-    await asyncio.gather(*(one(item) for item in range(items)))
+    return len(await asyncio.gather(*(one(item) for item in range(items))))
 
 
-# name: (what runs, items in relation to the others, whether the figure is divided by the stages)
-WAYS: dict[str, tuple[Callable[[int], Awaitable[None]], float, bool]] = {
-    "fused, list in and list out": (fused_list, 4, True),
-    "flow.for_each, 16 items a read": (flow_for_each, 4, True),
-    "flow.batches(), 16 items a read": (flow_batches, 4, True),
-    "async for over a flow, 16 items a read": (flow_items, 2, True),
-    "async for over a flow, 1 item a read": (flow_items_of_single_reads, 1, True),
-    "chain of async generators": (async_generators, 1, True),
-    "asyncio.Queue and a task for each stage": (queues, 0.25, True),
-    "anyio memory stream and a task for each stage": (anyio_streams, 0.05, True),
-    "map_async, ordered (per item)": (map_async_ordered, 0.1, False),
-    "map_async, unordered (per item)": (map_async_unordered, 0.1, False),
-    "asyncio.gather with a semaphore, unbounded memory (per item)": (gather_and_semaphore, 0.1, False),
+Way = Callable[[int], Coroutine[Any, Any, int]]
+
+STAGED: dict[str, Way] = {
+    "calls by hand, unchecked": by_hand,
+    "fused, list in, list out": fused_list,
+    "for_each, 16 items a read": flow_for_each,
+    "batches(), 16 items a read": flow_batches,
+    "async for, 16 items a read": flow_items,
+    "async for, 1 item a read": flow_items_of_single_reads,
+    "async generators": async_generators,
+    "asyncio.Queue and tasks": queues,
+    "anyio memory streams": anyio_streams,
+}
+CONCURRENT: dict[str, Way] = {
+    "map_async, ordered": map_async_ordered,
+    "map_async, unordered": map_async_unordered,
+    "gather and a semaphore": gather_and_semaphore,
 }
 
 
-def measure(items: int, rounds: int) -> dict[str, float]:
-    """Microseconds of CPU per item (and stage) for each way, the median of interleaved rounds."""
-    taken: dict[str, list[float]] = {name: [] for name in WAYS}
-    for _ in range(rounds):
-        for name, (way, share, by_stage) in WAYS.items():
-            count = max(BATCH, int(items * share) // BATCH * BATCH)
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                begun = time.process_time_ns()
-                runner.run(way(count))
-                spent = time.process_time_ns() - begun
-            taken[name].append(spent / 1000 / count / (STAGES if by_stage else 1))
-    return {name: statistics.median(values) for name, values in taken.items()}
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = options(__doc__, arguments)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        staged = compare(
+            f"one item through one stage ({STAGES} stages, each item + 1)",
+            STAGED,
+            runner,
+            chosen.rounds,
+            unit="item and stage",
+            stages=STAGES,
+        )
+        concurrent = compare(
+            f"one call of a function that gives the loop one turn, {BATCH} at once",
+            CONCURRENT,
+            runner,
+            chosen.rounds,
+            unit="call",
+            stages=1,
+        )
+    concurrent.notes.append("gather holds every item and every result in memory; map_async at most the sixteen")
+    report("pipeline", [staged, concurrent], save_baseline=chosen.save_baseline)
+
+
+def compare(title: str, ways: dict[str, Way], runner: asyncio.Runner, rounds: int, *, unit: str, stages: int) -> Table:
+    def contender(name: str, way: Way) -> Contender:
+        def work() -> float:
+            brought = runner.run(way(ITEMS))
+            if brought != ITEMS:
+                raise RuntimeError(f"{name} brought {brought} of {ITEMS} items")
+            return ITEMS * stages
+
+        return Contender(name, work)
+
+    contenders = [contender(name, way) for name, way in ways.items()]
+    return interleave(title, contenders, baseline=contenders[0].name, unit=unit, rounds=rounds)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -194,21 +234,6 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     import uvloop
 
     return uvloop.new_event_loop
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--items", type=int, default=40_000)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    figures = measure(options.items, options.rounds)
-    if options.json:
-        print(json.dumps(figures, indent=1))
-        return
-    print(f"us of CPU per item per stage, {STAGES} stages, uvloop, median of {options.rounds} interleaved rounds")
-    for name, value in figures.items():
-        print(f"{value:8.3f}  {name}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ Invariants:
       is watched by the reaper.
     * Calls see the context (the request scope) of the first pull; each has a copy of its own.
 
-Costs a task per item, about 10 us (`perf/micro/pipeline.py`): for functions that wait, not for computing.
+Costs a task per item, about 4 us (`python -m perf pipeline`): for functions that wait, not for computing.
 It deliberately has no queue of its own: what is not under way stays in the source, or in the one batch last read.
 """
 
