@@ -5,8 +5,13 @@ any budget, always valid) or `manage_context` (the reference assistant's decisio
 reads a clock or draws random ids: times, ids and counting callables are passed in.
 """
 
+from streamarena.context.breakdown import Breakdown, MessageShare, break_down
 from streamarena.context.classic import truncate_conversation
+from streamarena.context.cline import ClineWindow, cline_window
+from streamarena.context.cline_edits import ClineContextManager, ClineRequest
+from streamarena.context.codex_cli import TruncationPolicy, compact_history, truncate_middle
 from streamarena.context.condense import CondensePrompts, Condenser, SummaryReply, SummaryRequest
+from streamarena.context.history import HistorySnapshot, HistoryTooLongError, MessageHistory
 from streamarena.context.manage import manage_context, recover_from_overflow, summarize_conversation, window_policy
 from streamarena.context.messages import Block, Message
 from streamarena.context.models import ModelInfo, ModelRegistry, model_info
@@ -24,6 +29,7 @@ from streamarena.context.parameters import (
 )
 from streamarena.context.repair import RepairResult, repair_messages
 from streamarena.context.repetition import MistakeCounter, ToolRepetitionDetector
+from streamarena.context.request import PreparedRequest, RequestReport, prepare_request, prepare_request_bytes
 from streamarena.context.tokens import TokenCounter, estimate_tokens
 from streamarena.context.tool_results import ClearToolResults
 from streamarena.context.trimming import TrimReport, TrimResult, trim_messages
@@ -31,6 +37,10 @@ from streamarena.context.window import CondenseCall, CondenseResult, ContextResu
 from streamarena.errors import CannotFitError
 
 __all__ = [
+    "prepare_request",
+    "prepare_request_bytes",
+    "PreparedRequest",
+    "RequestReport",
     "trim_messages",
     "TrimResult",
     "TrimReport",
@@ -38,6 +48,9 @@ __all__ = [
     "ClearToolResults",
     "repair_messages",
     "RepairResult",
+    "MessageHistory",
+    "HistorySnapshot",
+    "HistoryTooLongError",
     "manage_context",
     "recover_from_overflow",
     "summarize_conversation",
@@ -51,6 +64,13 @@ __all__ = [
     "CondenseResult",
     "SummaryReply",
     "SummaryRequest",
+    "ClineContextManager",
+    "ClineRequest",
+    "ClineWindow",
+    "cline_window",
+    "compact_history",
+    "truncate_middle",
+    "TruncationPolicy",
     "truncate_conversation",
     "hide_messages",
     "effective_history",
@@ -67,6 +87,9 @@ __all__ = [
     "TokenUsage",
     "TokenCounter",
     "estimate_tokens",
+    "break_down",
+    "Breakdown",
+    "MessageShare",
     "truncate_output",
     "compress_terminal_output",
     "ToolRepetitionDetector",

@@ -179,7 +179,7 @@ class Collected:
             text = fields.get("text")
         else:
             kind, text = getattr(chunk, "kind", None), getattr(chunk, "text", None)
-            usage = getattr(chunk, "cost", None), getattr(chunk, "output_tokens", None)
+            usage = getattr(chunk, "total_cost", None), getattr(chunk, "output_tokens", None)
         if kind == "text":
             self.parts.append(str(text))
         elif kind == "usage":  # the last usage chunk counts, also where it says less than the one before

@@ -1,0 +1,115 @@
+"""What the user-interface store says of tokens: how full the context was at the last request, and sums over a task.
+
+Arithmetic of section 1.4 of the reference behaviour. The store is a list of `{type, say, text, ...}`; usage stands as
+JSON in the text of `api_req_started` (completed by a later `api_req_finished`), and a condense leaves its own number.
+Invariants: the first message never counts; JSON that cannot be read is skipped; nothing is changed.
+
+Cost: `context_tokens` walks back from the end and stops at the first number; `usage_totals` reads everything once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from streamarena.context.messages import Message
+    from streamarena.context.parameters import Generation
+
+__all__ = ["UsageTotals", "context_tokens", "usage_totals"]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTotals:
+    """Sums over a task: tokens in, out, written to and read from caches, US dollars; and the context's size now."""
+
+    tokens_in: float = 0
+    tokens_out: float = 0
+    cache_writes: float = 0
+    cache_reads: float = 0
+    cost: float = 0
+    context_tokens: float = 0
+
+
+def context_tokens(ui_messages: Sequence[Message], *, generation: Generation = "native") -> float:
+    """Return how many tokens the last request held, its answer included; 0 where none has been made.
+
+    Args:
+        ui_messages: the store, the task itself first.
+        generation: "classic" adds cache tokens for requests of the Anthropic protocol; "native" counts them as part of
+            the input already.
+    """
+    finished: Mapping[str, Any] = {}
+    for index in range(len(ui_messages) - 1, 0, -1):
+        message = ui_messages[index]
+        if message.get("type") != "say":
+            continue
+        match message.get("say"):
+            case "api_req_finished":
+                finished = _fields(message)
+                continue
+            case "api_req_started":
+                tokens = _request_tokens({**_fields(message), **finished}, generation)
+                finished = {}
+            case "condense_context":
+                condensed: Mapping[str, Any] = message.get("contextCondense") or {}
+                tokens = _number(condensed.get("newContextTokens"))
+            case _:
+                continue
+        if tokens:
+            return tokens
+    return 0
+
+
+def usage_totals(ui_messages: Sequence[Message], *, generation: Generation = "native") -> UsageTotals:
+    """Return what a task has used so far; numbers that are missing or not numbers count as 0.
+
+    Args:
+        ui_messages: the store, the task itself first.
+        generation: whose rule for the size of the context.
+    """
+    sums = dict.fromkeys(("tokensIn", "tokensOut", "cacheWrites", "cacheReads", "cost"), 0.0)
+    for message in ui_messages[1:]:
+        if message.get("type") != "say":
+            continue
+        if message.get("say") in {"api_req_started", "api_req_finished"}:
+            fields: Mapping[str, Any] = _fields(message)
+        elif message.get("say") == "condense_context":
+            condensed: Mapping[str, Any] = message.get("contextCondense") or {}
+            fields = {"cost": condensed.get("cost")}
+        else:
+            continue
+        for name in sums:
+            sums[name] += _number(fields.get(name))
+    return UsageTotals(
+        sums["tokensIn"],
+        sums["tokensOut"],
+        sums["cacheWrites"],
+        sums["cacheReads"],
+        sums["cost"],
+        context_tokens(ui_messages, generation=generation),
+    )
+
+
+def _request_tokens(fields: Mapping[str, Any], generation: Generation) -> float:
+    names = ["tokensIn", "tokensOut"]
+    if generation == "classic" and fields.get("apiProtocol") == "anthropic":
+        names += ["cacheWrites", "cacheReads"]
+    return sum(_number(fields.get(name)) for name in names)
+
+
+def _fields(message: Message) -> Mapping[str, Any]:
+    text = message.get("text")
+    if not isinstance(text, str) or not text:
+        return {}
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return {}
+    return cast(Mapping[str, Any], parsed) if isinstance(parsed, dict) else {}
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
