@@ -13,7 +13,7 @@ Not here: network, and the policies that need a stored history (`manage.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -22,12 +22,13 @@ from streamarena.context.breakdown import tool_definition_tokens
 from streamarena.context.messages import Message, as_blocks
 from streamarena.context.models import ModelInfo, ModelRegistry, model_info
 from streamarena.context.parameters import max_output_tokens
-from streamarena.context.repair import Repair, repair_messages
+from streamarena.context.repair import Repair, RepairResult, repair_messages
 from streamarena.context.trimming import (
     Pinned,
     Strategy,
     SummaryHook,
     TrimReport,
+    TrimResult,
     default_counter,
     trim_messages,
 )
@@ -120,11 +121,10 @@ def prepare_request(
     reserved = _reserved(body, info)
     allowed = int(allowed_tokens(info.context_window, reserved)) if max_input_tokens is None else max_input_tokens
     messages = cast(Sequence[Message], body[key])
-    mended = repair_messages(messages) if repair else None
-    shown = messages if mended is None else mended.messages
+    mended = repair_messages(messages) if repair else RepairResult(messages, ())
     try:
         trimmed = trim_messages(
-            shown,
+            mended.messages,
             max_tokens=allowed - fixed,
             counter=count,
             strategy=strategy,
@@ -135,25 +135,18 @@ def prepare_request(
         )
     except CannotFitError as error:
         raise CannotFitError(allowed, None if error.smallest is None else error.smallest + fixed) from error
+    report = RequestReport(info, api, allowed - fixed, reserved, fixed, exact=count.exact, repairs=mended.repairs)
+    return _finished(body, key, trimmed, report)
+
+
+def _finished(body: Mapping[str, Any], key: str, trimmed: TrimResult, report: RequestReport) -> PreparedRequest:
     notes = trimmed.report.notes
-    if not info.known:
-        notes += (f"the model is not known; its window is taken as {info.context_window} tokens",)
-    if not count.exact:
+    if report.model is not None and not report.model.known:
+        notes += (f"the model is not known; its window is taken as {report.model.context_window} tokens",)
+    if not report.exact:
         notes += ("tokens are estimated as a quarter of the bytes: no vocabulary was found",)
-    report = RequestReport(
-        info,
-        api,
-        budget=allowed - fixed,
-        reserved=reserved,
-        fixed_tokens=fixed,
-        tokens=trimmed.tokens,
-        exact=count.exact,
-        dropped=trimmed.dropped,
-        repairs=() if mended is None else mended.repairs,
-        trim=trimmed.report,
-        notes=notes,
-    )
-    if trimmed.messages is messages:
+    report = replace(report, tokens=trimmed.tokens, dropped=trimmed.dropped, trim=trimmed.report, notes=notes)
+    if trimmed.messages is body[key]:
         return PreparedRequest(body, report)
     return PreparedRequest({**body, key: list(trimmed.messages)}, report)
 
