@@ -12,29 +12,30 @@ Not here: bytes of streams (`streamarena.providers` encoders), faults (`faults.p
 
 from __future__ import annotations
 
-import asyncio
 import random
-import re
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Self, Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
 import orjson
 
 from streamarena.errors import ConfigurationError
 from streamarena.testing.answers import ModelAnswer
 from streamarena.testing.bodies import error_body, model_list
-from streamarena.testing.connection import HTTPConnection, HTTPRequest, response_head
 from streamarena.testing.faults import Fault, apply_fault, parse_fault
 from streamarena.testing.frames import Frame, render
 from streamarena.testing.model_requests import ROUTES, BadRequestError, ModelRequest, read_model_request
 from streamarena.testing.process import FakeLLMProcess
 from streamarena.testing.queueing import ServiceQueue
-from streamarena.testing.records import RequestRecord, ServerStatistics
+from streamarena.testing.records import RequestRecord
+from streamarena.testing.server import LoopbackServer, answer
 from streamarena.testing.settings import FakeLLMOptions, ReplyOptions, ReplySettings, reply_settings
-from streamarena.testing.streams import ReplyStream
-from streamarena.testing.wheel import TimerWheel
+
+if TYPE_CHECKING:
+    import re
+    import ssl
+
+    from streamarena.testing.connection import HTTPConnection, HTTPRequest
 
 __all__ = ["FakeLLM", "Responder"]
 
@@ -43,10 +44,9 @@ Responder = Callable[[ModelRequest], ReplySettings | None]
 
 
 _REPLY_OPTIONS: Final = frozenset(ReplyOptions.__annotations__)
-_QUEUE_OPTIONS: Final = ("slots", "max_queue", "prefill_tokens_per_second", "batch_slowdown")
 
 
-class FakeLLM:
+class FakeLLM(LoopbackServer):
     """A fake model server; use it as `async with FakeLLM(...) as llm:` and talk to `llm.url`.
 
     Args:
@@ -71,18 +71,24 @@ class FakeLLM:
         unknown = set(options) - set(FakeLLMOptions.__annotations__)
         if unknown:
             raise ConfigurationError(f"FakeLLM has no option {', '.join(sorted(unknown))}")
+        super().__init__(
+            host=options.get("host", "127.0.0.1"),
+            port=options.get("port", 0),
+            ssl_context=ssl_context,
+            queue=ServiceQueue(
+                slots=options.get("slots"),
+                max_queue=options.get("max_queue", 100_000),
+                prefill_tokens_per_second=options.get("prefill_tokens_per_second"),
+                batch_slowdown=options.get("batch_slowdown", 0.0),
+            ),
+            max_connections=options.get("max_connections", 65_536),
+            max_body_bytes=options.get("max_body_bytes", 64 * 2**20),
+            keep_records=options.get("keep_records", 1000),
+        )
         self.settings = reply_settings(**{name: options[name] for name in options if name in _REPLY_OPTIONS})  # type: ignore[literal-required]  # the keys are those of ReplyOptions
-        self.statistics = ServerStatistics(options.get("keep_records", 1000))
-        self.queue = ServiceQueue(**{name: options[name] for name in _QUEUE_OPTIONS if name in options})  # type: ignore[arg-type]  # the keys are those of ServiceQueue
         self._options = options
         self._responder = responder
-        self._ssl_context = ssl_context
         self._faults = _cumulate(options.get("faults", {}))
-        self._connections: set[HTTPConnection] = set()
-        self._streams: dict[ReplyStream, None] = {}
-        self._server: asyncio.Server | None = None
-        self._wheel: TimerWheel | None = None
-        self._gone: asyncio.Event | None = None
         self._started = int(time.time())
         self._numbers = 0
 
@@ -101,94 +107,6 @@ class FakeLLM:
         FakeLLM(**options)
         return FakeLLMProcess(options, tls=tls)
 
-    # ------------------------------------------------------------ life
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
-
-    async def start(self) -> None:
-        """Listen; afterwards `url` is known."""
-        loop = asyncio.get_running_loop()
-        limit = self._options.get("max_body_bytes", 64 * 2**20)
-        self._wheel = TimerWheel(loop)
-        self._gone = asyncio.Event()
-        self._server = await loop.create_server(
-            lambda: HTTPConnection(self, limit),
-            self._options.get("host", "127.0.0.1"),
-            self._options.get("port", 0),
-            ssl=self._ssl_context,
-            backlog=4096,
-        )
-
-    async def close(self) -> None:
-        """Drop every connection and stop listening. All but the last wait is synchronous, so a cancel loses nothing."""
-        if self._server is None or self._wheel is None or self._gone is None:
-            return
-        self._server.close()
-        for stream in list(self._streams):
-            stream.stop("stopped")
-        for connection in list(self._connections):
-            connection.abort()
-        self._wheel.close()
-        self._server = None
-        if self._connections:
-            # The transports report their end in the next turns of the loop.
-            await asyncio.wait_for(self._gone.wait(), 5)
-
-    @property
-    def url(self) -> str:
-        """The base URL, without `/v1`."""
-        host, port = self.address
-        return f"{'https' if self._ssl_context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port that are listened on.
-
-        Raises:
-            ConfigurationError: the server has not been started or is closed.
-        """
-        if self._server is None or not self._server.sockets:
-            raise ConfigurationError("FakeLLM is not running; use `async with FakeLLM() as llm:`")
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return host, port
-
-    # ------------------------------------------------------------ control in mid-run
-
-    def freeze(self, seconds: float) -> None:
-        """Send nothing to anyone for `seconds`; what was due then goes out at its end."""
-        if self._wheel is not None:
-            self._wheel.hold(seconds)
-
-    def drop_connections(self) -> int:
-        """Drop all connections, as a restart of the server would; return how many there were."""
-        dropped = list(self._connections)
-        for connection in dropped:
-            connection.abort()
-        return len(dropped)
-
-    # ------------------------------------------------------------ HTTPHandler
-
-    def connection_opened(self, connection: HTTPConnection) -> bool:
-        """Count the connection, unless there are too many or the server is closing."""
-        if self._server is None or len(self._connections) >= self._options.get("max_connections", 65_536):
-            return False
-        self._connections.add(connection)
-        self.statistics.connections += 1
-        self.statistics.open_connections += 1
-        return True
-
-    def connection_closed(self, connection: HTTPConnection) -> None:
-        """Forget the connection."""
-        self._connections.discard(connection)
-        self.statistics.open_connections -= 1
-        if not self._connections and self._gone is not None and self._server is None:
-            self._gone.set()
-
     def request_received(self, connection: HTTPConnection, request: HTTPRequest) -> None:
         """Route one request."""
         path = request.path.rstrip("/")
@@ -199,7 +117,7 @@ class FakeLLM:
                     self._model_request(connection, request, api, match)
                     return
         status, body = self._plain_answer(request, path)
-        _answer(connection, status, body)
+        answer(connection, status, body)
 
     # ------------------------------------------------------------ inside
 
@@ -222,12 +140,12 @@ class FakeLLM:
     def _model_request(self, connection: HTTPConnection, request: HTTPRequest, api: str, match: re.Match[str]) -> None:
         """Check, count and start one reply."""
         if not self._authorised(request):
-            _answer(connection, 401, error_body(api, 401, "wrong or missing API key"))
+            answer(connection, 401, error_body(api, 401, "wrong or missing API key"))
             return
         try:
             asked = read_model_request(api, match, request, self.settings)
         except BadRequestError as error:
-            _answer(connection, 400, error_body(api, 400, str(error)))
+            answer(connection, 400, error_body(api, 400, str(error)))
             return
         if self._responder is not None:
             asked.settings = self._responder(asked) or asked.settings
@@ -241,34 +159,19 @@ class FakeLLM:
         record = RequestRecord(number, api, asked.model, request.headers.get("x-request-id"))
         record.input_tokens = asked.input_tokens
         record.fault = fault.name if fault and fault.name != "none" else None
-        self.statistics.begin(record)
-        self._begin(connection, ModelAnswer(asked, source, record, self._started), fault)
+        self._reply(connection, ModelAnswer(asked, source, record, self._started), fault)
 
-    def _begin(self, connection: HTTPConnection, answer: ModelAnswer, fault: Fault | None) -> None:
+    def _reply(self, connection: HTTPConnection, reply: ModelAnswer, fault: Fault | None) -> None:
         """Enter the queue; the frames are made when the request leaves it."""
-        wheel = self._wheel
-        assert wheel is not None
 
         def frames() -> Iterator[Frame]:
             now = time.monotonic()
-            prefilled = self.queue.prefill(now, answer.request.input_tokens)
-            plan = answer.plan(prefilled - now, lambda: self.queue.slowdown)
-            return apply_fault(plan, fault, answer.fault_context(self.freeze)) if fault else render(plan)
+            prefilled = self.queue.prefill(now, reply.request.input_tokens)
+            plan = reply.plan(prefilled - now, lambda: self.queue.slowdown)
+            return apply_fault(plan, fault, reply.fault_context(self.freeze)) if fault else render(plan)
 
-        stream = ReplyStream(
-            wheel=wheel,
-            queue=self.queue,
-            statistics=self.statistics,
-            connection=connection,
-            record=answer.record,
-            frames=frames,
-        )
-        stream.on_end = self._streams.pop
-        self._streams[stream] = None
-        if not stream.start():
-            del self._streams[stream]
-            self.statistics.end(answer.record, "refused")
-            _answer(connection, 429, error_body(answer.request.api, 429, "the queue is full"), retry_after=1)
+        if not self.begin(connection, reply.record, frames):
+            answer(connection, 429, error_body(reply.request.api, 429, "the queue is full"), retry_after=1)
 
     def _authorised(self, request: HTTPRequest) -> bool:
         """Whether the request brings the key, in any API's way."""
@@ -285,15 +188,6 @@ class FakeLLM:
         """Draw by the configured shares; one draw is made whether there are any or not."""
         drawn = source.random()
         return next((fault for limit, fault in self._faults if drawn < limit), None)
-
-
-def _answer(connection: HTTPConnection, status: int, body: bytes, retry_after: int | None = None) -> None:
-    """Send a whole JSON response at once."""
-    headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
-    if retry_after is not None:
-        headers.append(("retry-after", str(retry_after)))
-    connection.write(response_head(status, headers) + body)
-    connection.finish()
 
 
 def _cumulate(shares: Mapping[str, float]) -> list[tuple[float, Fault]]:
