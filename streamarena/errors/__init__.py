@@ -39,6 +39,8 @@ without parsing text. A limit that was met names itself and the setting that rai
     ├── ContextError                    a history cannot be brought into the window
     │   └── CannotFitError              `.smallest` is the least budget that would do
     ├── StageInUseError                 an object with memory was put into a second pipeline run while the first lasts
+    ├── CassetteError                   a recording that cannot be read, or that a request does not match; `.path`
+    │   └── CassetteMismatchError       requests differ from the recorded ones; `.differences`
     └── PromptError                     a prompt pack or a prompt setting is wrong
         ├── PackError                   a pack's manifest or file; `.file`, `.line`
         │   └── TemplateError           a tag in a text of a pack
@@ -53,6 +55,7 @@ without parsing text. A limit that was met names itself and the setting that rai
 from __future__ import annotations
 
 from streamarena.errors._base import ConfigurationError, LimitExceededError, MissingExtraError, StreamArenaError
+from streamarena.errors._cassette import CassetteError, CassetteMismatchError
 from streamarena.errors._memory import (
     CapacityExceededError,
     DoubleReleaseError,
@@ -104,6 +107,8 @@ __all__ = [
     "ContextError",
     "CannotFitError",
     "StageInUseError",
+    "CassetteError",
+    "CassetteMismatchError",
     "PromptError",
     "PackError",
     "TemplateError",

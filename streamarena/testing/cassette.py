@@ -19,20 +19,21 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, overload
+from typing import Any, Final, NamedTuple, Self, overload
 
 import msgspec
 import orjson
 
 from streamarena.errors import CassetteError
 from streamarena.memory import MmapCache, default_manager
+from streamarena.providers.json_values import is_object
 
 __all__ = ["Cassette", "CassetteWriter", "Exchange", "FORMAT", "Piece"]
 
 FORMAT: Final = "streamarena-cassette-1"
 
 
-class Piece(msgspec.Struct, frozen=True):
+class Piece(NamedTuple):
     """Bytes of a response's body that came together, `after` seconds after the request was sent."""
 
     after: float
@@ -127,7 +128,7 @@ class Cassette(Sequence[Exchange]):
                 head = orjson.loads(view[spans[0][0] : spans[0][1]])
         except (orjson.JSONDecodeError, IndexError):
             head = None
-        if not isinstance(head, dict) or head.get("format") != FORMAT:
+        if not is_object(head) or head.get("format") != FORMAT:
             raise CassetteError(self.path, f"does not begin as a cassette; expected format {FORMAT!r}", 1)
         return spans[1:]
 

@@ -86,7 +86,10 @@ def _descriptors() -> dict[str, str]:
         for number in os.listdir(_DESCRIPTORS):  # noqa: PTH208 - Path.iterdir makes an object for each
             # The listing's own descriptor is gone by now.
             with contextlib.suppress(OSError):
-                found[number] = os.readlink(_DESCRIPTORS / number)  # noqa: PTH115 - Path.readlink normalises the target
+                target = os.readlink(_DESCRIPTORS / number)  # noqa: PTH115 - Path.readlink normalises the target
+                # Loops and libraries open devices once and keep them: libuv /dev/null, random sources /dev/urandom.
+                if not target.startswith("/dev/"):
+                    found[number] = target
     return found
 
 

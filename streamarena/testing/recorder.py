@@ -72,8 +72,9 @@ class CassetteRecorder(LoopbackServer):
         import httpx  # noqa: PLC0415 - heavy, and only needed while recording
 
         self.writer = CassetteWriter(self._path, max_exchange_bytes=self._limits[0], max_bytes=self._limits[1])
-        # The client behind this proxy has its own timeouts; another one here would only hide them.
-        self._client = httpx.AsyncClient(timeout=None, verify=self._verify or True, follow_redirects=False)
+        # How long an answer may take is for the client in front to say: a limit here would only hide its own.
+        timeout = httpx.Timeout(None, connect=30)
+        self._client = httpx.AsyncClient(timeout=timeout, verify=self._verify or True, follow_redirects=False)
         await super().start()
 
     async def close(self) -> None:
@@ -101,7 +102,11 @@ class CassetteRecorder(LoopbackServer):
         task = asyncio.get_running_loop().create_task(self._forward(connection, request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        connection.on_lost = task.cancel
+
+        def left() -> None:
+            task.cancel()
+
+        connection.on_lost = left
 
     async def _forward(self, connection: HTTPConnection, request: HTTPRequest) -> None:
         import httpx  # noqa: PLC0415 - loaded by start
@@ -152,7 +157,8 @@ class CassetteRecorder(LoopbackServer):
         if size > self.writer.max_exchange_bytes:
             self.writer.left_out.append(f"{request.method} {request.target}: a body of {size} bytes")
         else:
-            self._record(request, response.status_code, returned, head_after, pieces, ended, complete=complete)
+            head = (response.status_code, returned, head_after)
+            self._record(request, head, pieces, ended, complete=complete)
         if complete:
             connection.write(b"" if bodiless else LAST_CHUNK)
             connection.finish()
@@ -162,9 +168,7 @@ class CassetteRecorder(LoopbackServer):
     def _record(
         self,
         request: HTTPRequest,
-        status: int,
-        returned: list[tuple[str, str]],
-        head_after: float,
+        head: tuple[int, list[tuple[str, str]], float],
         pieces: list[Piece],
         ended: float,
         *,
@@ -172,6 +176,7 @@ class CassetteRecorder(LoopbackServer):
     ) -> None:
         """Write an exchange without its secrets."""
         redactor = self._redactor
+        status, returned, head_after = head
         # Headers and target first: they teach the redactor what to look for in the bodies.
         request_headers = redactor.headers(list(request.headers.items()))
         target = redactor.target(request.target)

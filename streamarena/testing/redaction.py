@@ -6,7 +6,8 @@ turn up; texts that have the form of a known kind of key; JSON members with tell
 Invariants: the same length in and out, so that content lengths and the places where pieces were cut stay true; a value
 once learned is removed from everything that is passed in later.
 Cost: one pass over the bytes for each pattern and each learned value, at recording time only.
-Not here: personal data in prompts and answers. A cassette holds them as they were sent.
+Not here: personal data in prompts and answers, which a cassette holds as they were sent; secrets that a model spells
+out over several events, since a body is searched as it is on the wire.
 """
 
 from __future__ import annotations

@@ -11,14 +11,15 @@ Not here: reading the file (`cassette.py`), recording (`recorder.py`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from streamarena.errors import CassetteMismatchError, ConfigurationError
+from streamarena.providers.json_values import is_array, is_object
 from streamarena.testing.bodies import error_body
 from streamarena.testing.cassette import Cassette, Exchange
-from streamarena.testing.frames import Action, Frame, Plan, render
+from streamarena.testing.frames import LAST_CHUNK, Action, Frame, Plan, chunked
 from streamarena.testing.records import RequestRecord
 from streamarena.testing.redaction import Redactor
 from streamarena.testing.server import LoopbackServer, answer
@@ -46,6 +47,7 @@ class CassetteServer(LoopbackServer):
         match_body: whether bodies must match too; False matches by method and target alone.
         repeat: whether used exchanges may be given again once no unused one matches.
         verify: check on leaving that every recorded request came once, in order, and no other; implies no repeat.
+        secrets: the texts that were given to the recorder, if any: requests hold them again.
         ssl_context: serve TLS with it.
 
     Attributes:
@@ -64,6 +66,7 @@ class CassetteServer(LoopbackServer):
         match_body: bool = True,
         repeat: bool = True,
         verify: bool = False,
+        secrets: tuple[str, ...] = (),
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         if not 0 <= delay < float("inf"):
@@ -76,7 +79,7 @@ class CassetteServer(LoopbackServer):
         self._match_body = match_body
         self._repeat = repeat and not verify
         self._verify = verify
-        self._redactor = Redactor()
+        self._redactor = Redactor(*secrets)
         self._keys = [self._key(each.method, each.target, each.request_body) for each in self.cassette]
         self._unused = dict.fromkeys(range(len(self._keys)))
         self._used: list[int] = []
@@ -161,43 +164,31 @@ def _frames(exchange: Exchange, delay: float) -> Iterator[Frame]:
     """Render an exchange: a cut one ends where it was cut."""
     headers = [(name, value) for name, value in exchange.response_headers if name.lower() not in _HOP_BY_HOP]
 
-    def body() -> Iterator[Frame]:
-        last = 0.0
-        for after, data in ((exchange.head_after, b""), *((piece.after, piece.data) for piece in exchange.pieces)):
-            yield Frame(max(0.0, after - last) * delay, data, tokens=1 if data else 0)
-            last = max(last, after)
-        action = Action.END if exchange.complete else Action.CLOSE
-        yield Frame(max(0.0, exchange.ended - last) * delay, b"", action=action)
-
     empty = exchange.status in {204, 304} or exchange.status < 200
-    return _after(exchange.head_after * delay, render(Plan(exchange.status, headers, body(), 0 if empty else None)))
-
-
-def _after(wait: float, frames: Iterator[Frame]) -> Iterator[Frame]:
-    """Hold the head back until the time at which it came."""
-    for number, frame in enumerate(frames):
-        # The body's first frame, which is empty, has the head's time; the head itself must wait as long.
-        if number == 0:
-            yield Frame(wait, frame.data, frame.tokens, frame.action)
-        elif number == 1 and wait > 0:
-            yield Frame(0.0, frame.data, frame.tokens, frame.action)
-        else:
-            yield frame
+    plan = Plan(exchange.status, headers, iter(()), 0 if empty else None)
+    yield Frame(exchange.head_after * delay, plan.head())
+    last = exchange.head_after
+    for after, data in exchange.pieces:
+        yield Frame(max(0.0, after - last) * delay, data if empty else chunked(data), tokens=1)
+        last = max(last, after)
+    end = b"" if empty or not exchange.complete else LAST_CHUNK
+    action = Action.END if exchange.complete else Action.CLOSE
+    yield Frame(max(0.0, exchange.ended - last) * delay, end, action=action)
 
 
 def _name(key: tuple[str, str, object]) -> str:
     return f"{key[0]} {key[1]}"
 
 
-def _first_difference(recorded: Any, asked: Any, path: str = "body") -> str:  # noqa: ANN401 - any JSON values
+def _first_difference(recorded: object, asked: object, path: str = "body") -> str:
     """Name the first place where two JSON values differ."""
-    if isinstance(recorded, dict) and isinstance(asked, dict):
+    if is_object(recorded) and is_object(asked):
         for name in dict.fromkeys((*recorded, *asked)):
             if name not in asked or name not in recorded:
                 return f"{path}.{name}, which is only in the {'recording' if name in recorded else 'request'}"
             if recorded[name] != asked[name]:
                 return _first_difference(recorded[name], asked[name], f"{path}.{name}")
-    if isinstance(recorded, list) and isinstance(asked, list):
+    if is_array(recorded) and is_array(asked):
         for number, (one, other) in enumerate(zip(recorded, asked, strict=False)):
             if one != other:
                 return _first_difference(one, other, f"{path}[{number}]")

@@ -46,16 +46,18 @@ class ServerThread(Generic[_ServerT]):
         self._ready.wait()
         if self._failure is not None:
             self.close()
-            raise self._failure
 
     def close(self) -> None:
-        """End the server and the thread."""
+        """End the server and the thread; raises what the server's end raises."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
         if self._loop is not None and self._stop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop.set)
         thread.join()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     def call(self, function: Callable[[], _T]) -> _T:
         """Run `function` on the server's loop and return its result."""
