@@ -100,6 +100,7 @@ class ChaosContext:
 class _Piece(NamedTuple):
     due: float
     data: bytes
+    apart: bool = False
 
 
 class Direction:
@@ -161,10 +162,10 @@ class Direction:
                 self._context.applied[rule.kind] += 1
                 pieces = before + change(self, place, rule, rest)
         self._seen += len(data)
-        for due, part in pieces:
-            self._last_due = max(self._last_due, due)
-            self._pieces.append(_Piece(self._last_due, part))
-            self._waiting += len(part)
+        for piece in pieces:
+            self._last_due = max(self._last_due, piece.due)
+            self._pieces.append(piece._replace(due=self._last_due))
+            self._waiting += len(piece.data)
         if end is not None:
             self._context.applied[end.kind] += 1
             self._ending = end.kind
@@ -204,10 +205,13 @@ class Direction:
         now = time.monotonic()
         target = self._endpoints[1]
         while self._pieces and self._writable and self._pieces[0].due <= now:
-            data = self._pieces.popleft().data
+            _, data, apart = self._pieces.popleft()
             self._waiting -= len(data)
             self._context.bytes[self._name] += len(data)
             target.write(data)
+            if apart and self._pieces:
+                # Also a late proxy sends such pieces one by one.
+                self._pieces[0] = self._pieces[0]._replace(due=max(self._pieces[0].due, now + _SPLIT_GAP))
         self._balance()
         finish = self._finish
         if self._pieces or self._ending is None or finish is None:
@@ -254,31 +258,30 @@ class Direction:
     def delay(self, place: int, rule: ChaosRule, pieces: list[_Piece]) -> list[_Piece]:
         """Every piece comes later."""
         del place
-        return [_Piece(due + rule.amount.sample(self._random), data) for due, data in pieces]
+        return [piece._replace(due=piece.due + rule.amount.sample(self._random)) for piece in pieces]
 
     def throttle(self, place: int, rule: ChaosRule, pieces: list[_Piece]) -> list[_Piece]:
         """Bytes pass at a speed; big pieces are cut to what passes in 20 ms."""
         speed = max(1.0, rule.amount.sample(self._random))
         step = max(1, int(speed / 50))
         slow: list[_Piece] = []
-        for due, data in pieces:
+        for due, data, apart in pieces:
             for start in range(0, len(data), step):
                 part = data[start : start + step]
                 free = max(due, self._free_at.get(place, 0.0))
                 self._free_at[place] = free + len(part) / speed
-                slow.append(_Piece(self._free_at[place], part))
+                slow.append(_Piece(self._free_at[place], part, apart))
         return slow
 
     def split(self, place: int, rule: ChaosRule, pieces: list[_Piece]) -> list[_Piece]:
         """Pieces become small, each in a packet of its own."""
         small: list[_Piece] = []
-        for due, data in pieces:
+        del place
+        for due, data, _ in pieces:
             start = 0
             while start < len(data):
                 size = max(1, int(rule.amount.sample(self._random)))
-                free = max(due, self._free_at.get(place, 0.0))
-                self._free_at[place] = free + _SPLIT_GAP
-                small.append(_Piece(free, data[start : start + size]))
+                small.append(_Piece(due, data[start : start + size], apart=True))
                 start += size
         return small
 
@@ -287,14 +290,14 @@ class Direction:
         del place
         share = min(1.0, rule.amount.sample(self._random))
         changed: list[_Piece] = []
-        for due, data in pieces:
+        for due, data, apart in pieces:
             spoiled = bytearray(data)
             # Skip from one changed byte to the next: the distances are geometric.
             place_in_piece = self._skip(share)
             while place_in_piece < len(spoiled):
                 spoiled[place_in_piece] ^= 1 + self._random.randrange(255)
                 place_in_piece += 1 + self._skip(share)
-            changed.append(_Piece(due, bytes(spoiled)))
+            changed.append(_Piece(due, bytes(spoiled), apart))
         return changed
 
     def stall(self, place: int, rule: ChaosRule, pieces: list[_Piece]) -> list[_Piece]:
@@ -303,7 +306,7 @@ class Direction:
             return pieces
         self._stalled.add(place)
         wait = rule.amount.sample(self._random)
-        return [_Piece(due + wait, data) for due, data in pieces]
+        return [piece._replace(due=piece.due + wait) for piece in pieces]
 
     def _skip(self, share: float) -> int:
         """Draw how many bytes stay sound before the next changed one."""
@@ -315,13 +318,13 @@ class Direction:
 def _cut_at(pieces: list[_Piece], offset: int) -> tuple[list[_Piece], list[_Piece]]:
     """Split a list of pieces after `offset` bytes."""
     before: list[_Piece] = []
-    for index, (due, data) in enumerate(pieces):
+    for index, (due, data, apart) in enumerate(pieces):
         if offset <= 0:
             return before, pieces[index:]
         if offset < len(data):
-            before.append(_Piece(due, data[:offset]))
-            return before, [_Piece(due, data[offset:]), *pieces[index + 1 :]]
-        before.append(_Piece(due, data))
+            before.append(_Piece(due, data[:offset], apart))
+            return before, [_Piece(due, data[offset:], apart), *pieces[index + 1 :]]
+        before.append(_Piece(due, data, apart))
         offset -= len(data)
     return before, []
 
