@@ -178,7 +178,7 @@ class StreamRequest:
         self._keep_result = keep_result
         self._label = label
         self._stream: ChunkStream | None = None
-        self._deadline: float | None = None
+        self._deadline: int | None = None
 
     async def __aenter__(self) -> ChunkStream:
         """Send the request and return the stream once the response is known to be one.
@@ -190,7 +190,7 @@ class StreamRequest:
         loop = asyncio.get_running_loop()
         timings = Timings(started=time.perf_counter_ns())
         total = self._timeouts.total
-        self._deadline = None if total is None else loop.time() + total
+        self._deadline = None if total is None else timings.started + round(total * 1e9)
         attempts = 0
         while True:
             attempts += 1
@@ -225,7 +225,8 @@ class StreamRequest:
 
     async def _connection(self) -> Connection:
         client = self._client
-        limit = asyncio.timeout_at(self._deadline)
+        left = None if self._deadline is None else (self._deadline - time.perf_counter_ns()) / 1e9
+        limit = asyncio.timeout(left)
         try:
             async with limit:
                 return await client._pool.acquire(client._url.origin, self._timeouts.pool)

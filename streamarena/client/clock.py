@@ -3,13 +3,15 @@
 Noting content stores a time and nothing else; the timer looks at it when it fires and sets itself again for what is
 left. While the stream waits for its own consumer the content clocks stand still: `hold` and `release` bracket that.
 
-Cost: one call of the loop's clock for each read that brought content; at most one timer firing for each limit's length.
+Cost: an attribute for each read that brought content; at most one timer firing for each limit's length.
+Times are nanoseconds of `time.perf_counter_ns`, the same that stamp a stream's timings.
 Not here: what content is (`Chunk.is_content`), and what a timeout does to the stream.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, overload
 
 from streamarena.errors import FirstContentTimeoutError, IdleTimeoutError, StreamTimeoutError, TotalTimeoutError
 
@@ -26,9 +28,9 @@ class ContentClock:
     """Watches one stream.
 
     Args:
-        loop: its clock and timers are used.
+        loop: its timers are used.
         timeouts: `first_content`, `idle` and `total` are used here.
-        deadline: the loop's time at which the total limit passes, or None.
+        deadline: when the total limit passes, or None.
         on_timeout: called once with the error when a limit passes.
     """
 
@@ -38,36 +40,37 @@ class ContentClock:
         self,
         loop: asyncio.AbstractEventLoop,
         timeouts: Timeouts,
-        deadline: float | None,
+        deadline: int | None,
         on_timeout: Callable[[StreamTimeoutError], None],
     ) -> None:
         self._loop = loop
         self._timeouts = timeouts
         self._deadline = deadline
         self._on_timeout = on_timeout
-        self._limit = timeouts.first_content
+        self._limit = _nanoseconds(timeouts.first_content)
         self._first_seen = False
         self._held = False
-        self._last = 0.0
+        self._last = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self) -> None:
+    def start(self, now: int) -> None:
         """Start counting: the request has just been sent."""
-        self._last = self._loop.time()
+        self._last = now
         self._arm()
 
-    def content(self) -> None:
-        """Note that content came now."""
-        self._last = self._loop.time()
+    def content(self, now: int) -> None:
+        """Note that content came."""
+        self._last = now
         if not self._first_seen:
             self._first_seen = True
-            self._limit = self._timeouts.idle
+            self._limit = _nanoseconds(self._timeouts.idle)
             self._arm()
 
     def linger(self, seconds: float) -> None:
         """Wait no longer than this for more content: the provider has said its last word."""
-        if self._limit is None or self._limit > seconds:
-            self._limit = seconds
+        limit = _nanoseconds(seconds)
+        if self._limit is None or self._limit > limit:
+            self._limit = limit
             self._arm()
 
     def hold(self) -> None:
@@ -78,7 +81,7 @@ class ContentClock:
         """Let the content clocks run again, from now."""
         if self._held:
             self._held = False
-            self._last = self._loop.time()
+            self._last = time.perf_counter_ns()
             if self._timer is None:
                 self._arm()
 
@@ -89,7 +92,7 @@ class ContentClock:
             self._timer = None
         self._limit = self._deadline = None
 
-    def _due(self) -> float | None:
+    def _due(self) -> int | None:
         content = None if self._limit is None or self._held else self._last + self._limit
         if content is None or self._deadline is None:
             return content if self._deadline is None else self._deadline
@@ -99,20 +102,35 @@ class ContentClock:
         if self._timer is not None:
             self._timer.cancel()
         due = self._due()
-        self._timer = None if due is None else self._loop.call_at(due, self._fire)
+        if due is None:
+            self._timer = None
+        else:
+            self._timer = self._loop.call_later(max(0, due - time.perf_counter_ns()) / 1e9, self._fire)
 
     def _fire(self) -> None:
         self._timer = None
         due = self._due()
-        now = self._loop.time()
+        now = time.perf_counter_ns()
         if due is None or now < due:
             self._arm()
             return
         if self._deadline is not None and now >= self._deadline:
             error: StreamTimeoutError = TotalTimeoutError(self._timeouts.total or 0.0)
         elif self._first_seen:
-            error = IdleTimeoutError(self._limit or 0.0)
+            error = IdleTimeoutError(self._timeouts.idle or 0.0)
         else:
-            error = FirstContentTimeoutError(self._limit or 0.0)
+            error = FirstContentTimeoutError(self._timeouts.first_content or 0.0)
         self.stop()
         self._on_timeout(error)
+
+
+@overload
+def _nanoseconds(seconds: float) -> int: ...
+
+
+@overload
+def _nanoseconds(seconds: None) -> None: ...
+
+
+def _nanoseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1e9)

@@ -5,7 +5,8 @@ Invariants:
 * Nothing received is kept here: `buffer_updated` parses the borrowed bytes and returns.
 * Bytes that come while no exchange is under way, or behind a complete response, close the connection.
 * Header bytes and fields are limited; httptools alone would take a header of any size.
-Cost: one parser and one protocol object a connection; one bytes object a body fragment, no copy beside it.
+Cost: one parser and one protocol object a connection; a read of one fragment is handed on without a copy, of several
+joined in one.
 Not here: pooling (`pool.py`), the meaning of bodies (`stream.py`), timeouts.
 Source: RFC 9112 (HTTP/1.1), sections 6 (message body length), 7 (transfer codings) and 9 (connections).
 """
@@ -20,6 +21,7 @@ import httptools
 from streamarena.errors import (
     HeaderTooLargeError,
     ProtocolError,
+    StreamArenaError,
     StreamTruncatedError,
 )
 
@@ -51,16 +53,8 @@ class Exchange(Protocol):
         """Take the final response header (informational 1xx responses are passed over)."""
         ...
 
-    def body_received(self, data: bytes) -> None:
-        """Take a fragment of the body, transfer coding removed."""
-        ...
-
-    def read_finished(self) -> None:
-        """Take note that all fragments of one read have been delivered: wake whoever waits."""
-        ...
-
-    def body_ended(self) -> None:
-        """Take note that the response is complete."""
+    def read_done(self, data: bytes, whole: bool, /) -> None:
+        """Take all of the body that one read brought, transfer coding removed, and whether that was the last of it."""
         ...
 
     def exchange_failed(self, error: Exception) -> None:
@@ -93,11 +87,13 @@ class Connection(asyncio.BufferedProtocol):
         "_max_header_count",
         "_on_lost",
         "_parser",
+        "_parts",
         "_receive_buffer",
         "_received",
         "_response_started",
         "_transport",
         "last_used",
+        "on_body",
         "responses",
     )
 
@@ -113,6 +109,8 @@ class Connection(asyncio.BufferedProtocol):
         self._max_header_count = max_header_count
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
+        self._parts: list[bytes] = []
+        self.on_body = self._parts.append  # httptools calls it for each fragment: no frame of Python for any
         self._parser = httptools.HttpResponseParser(self)
         self._exchange: Exchange | None = None
         self._headers: dict[str, str] = {}
@@ -203,19 +201,20 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()  # an idle connection has nothing to say
             return
         self._response_started = True
+        error: Exception | None = None
         try:
             self._parser.feed_data(self._receive_buffer.view[:nbytes])
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if not self._complete:
-                self.fail(_cause_of(error))
-                return
-            self._keep_alive = False  # the response was whole; what follows it is not ours to read
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as caught:
+            error = caught
+            self._keep_alive = False  # what stands behind a whole response is not ours to read
         if not self._head_done:
             self._head_read += nbytes  # httptools collects a field of any length and tells of it at its end
-            if self._head_read > self._max_header_bytes:
-                self.fail(HeaderTooLargeError(self._max_header_bytes, self._head_read, "Limits.header_bytes"))
-                return
-        exchange.read_finished()
+            if error is None and self._head_read > self._max_header_bytes:
+                error = HeaderTooLargeError(self._max_header_bytes, self._head_read, "Limits.header_bytes")
+        elif error is None or self._parts:
+            exchange.read_done(self._take_parts(), self._complete)
+        if error is not None and not self._complete:
+            self.fail(_cause_of(error))
 
     def eof_received(self) -> bool:
         """Let the transport close: a half-closed server has nothing more to say."""
@@ -228,8 +227,7 @@ class Connection(asyncio.BufferedProtocol):
         if exchange is not None and not self._complete:
             if self._body_until_close and exc is None:
                 self._complete = True
-                exchange.body_ended()
-                exchange.read_finished()
+                exchange.read_done(b"", True)
             else:
                 reason = "the server closed the connection" if exc is None else f"the connection broke: {exc}"
                 error = StreamTruncatedError(reason, self._received)
@@ -274,25 +272,25 @@ class Connection(asyncio.BufferedProtocol):
         if self._exchange is not None:
             self._exchange.head_received(ResponseHead(status, headers))
 
-    def on_body(self, data: bytes) -> None:
-        """Hand a fragment on."""
-        self._received += len(data)
-        if self._exchange is not None:
-            self._exchange.body_received(data)
-
     def on_message_complete(self) -> None:
-        """Tell the exchange that its response is whole."""
+        """Remember that the response is whole; the exchange hears of it at the end of the read."""
         if self._informational:
             self._informational = False
             return
         self._complete = True
         self.responses += 1
-        if self._exchange is not None:
-            self._exchange.body_ended()
 
     # ------------------------------------------------------------ private
 
+    def _take_parts(self) -> bytes:
+        parts = self._parts
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._received += len(data)
+        parts.clear()
+        return data
+
     def _begin(self) -> None:
+        self._parts.clear()
         self._headers = {}
         self._head_done = False
         self._head_read = 0
@@ -308,6 +306,8 @@ class Connection(asyncio.BufferedProtocol):
 
 def _cause_of(error: Exception) -> Exception:
     """Return what a callback raised inside httptools, unchanged, or what httptools itself found wrong."""
+    if isinstance(error, StreamArenaError):
+        return error
     if isinstance(error, httptools.HttpParserCallbackError) and isinstance(error.__context__, Exception):
         return error.__context__
     wrapped = ProtocolError(f"the response is not HTTP/1.1: {error}")

@@ -17,7 +17,7 @@ from streamarena.errors import (
     StreamClosedError,
     StreamTruncatedError,
 )
-from streamarena.providers import Accumulator, Framer, WireEvent, last_events
+from streamarena.providers import Accumulator, Chunk, Framer, WireEvent, last_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,7 +54,6 @@ class Intake:
         "_framer",
         "_keeper",
         "_mode",
-        "_settled",
         "_stream_bytes",
         "_wire",
         "batch",
@@ -75,7 +74,6 @@ class Intake:
         self._decoder = wire.decoder
         self._mode: Mode | None = None
         self.content_type: str | None = None
-        self._settled = 0
         self.batch: list[Any] = []
         self.held: list[WireEvent] = []
         self.fresh = False
@@ -112,54 +110,33 @@ class Intake:
             raise StreamClosedError("a stream gives either its chunks or its raw events, not both")
 
     def feed(self, data: bytes) -> None:
-        """Parse a fragment.
+        """Parse and decode what one read brought.
 
         Raises:
             BodyTooLargeError, EventTooLargeError: a limit is met.
+            ReplyTooLargeError, QuotaExceededError: the result has grown past its limit.
             UnexpectedContentError: the first bytes are no stream.
             DecodeError: an event is beyond every decoder.
+            What came before any of these is in the batch.
         """
         self.received += len(data)
         if self.received > self._stream_bytes:
+            self._parse(data[: self._stream_bytes - self.received])
             raise BodyTooLargeError(self._stream_bytes, self.received, "Limits.stream_bytes")
-        framer = self._framer
-        if framer is None:
-            framer = self._framer = self._wire.framer(self.content_type, data, self._arena)
-        events = framer.feed(data)
-        if events:
-            if self._mode is None:
-                self.held += events
-            else:
-                self._take(events)
-
-    def settle(self) -> None:
-        """Count and keep what came since the last call; call it once a read.
-
-        Raises:
-            ReplyTooLargeError, QuotaExceededError: the result has grown past its limit.
-        """
-        batch, settled = self.batch, self._settled
-        new = batch if not settled else batch[settled:]
-        self._settled = len(batch)
-        self.count += len(new)
-        if self._keeper is not None and new and self._mode == "chunks":
-            self._keeper.extend(new)
+        self._parse(data)
 
     def take(self) -> list[Any]:
         """Hand the batch over for good and start a new one."""
         batch, self.batch = self.batch, []
-        self._settled = 0
         return batch
 
     def use(self, batch: list[Any]) -> None:
         """Collect into this empty list from now on; for whoever calls `lend` only, which uses it again and again."""
-        settled = self._settled
-        batch += self.take()
-        self.batch, self._settled = batch, settled
+        batch += self.batch
+        self.batch = batch
 
     def lend(self, sink: Callable[[list[Any]], object]) -> None:
         """Lend the batch to `sink` for the length of its call, then empty it for the next read."""
-        self._settled = 0
         try:
             sink(self.batch)
         finally:
@@ -172,22 +149,46 @@ class Intake:
             self._framer.close()
         if self._mode == "events":
             return None
-        self.batch += self._decoder.finish()
+        self._keep(len(self.batch), self._decoder.finish())
         if self.problem is None and not self._decoder.complete:
             return StreamTruncatedError("the body ended without the provider's own end of the stream", self.received)
         return self.problem
+
+    def _parse(self, data: bytes) -> None:
+        framer = self._framer
+        if framer is None:
+            framer = self._framer = self._wire.framer(self.content_type, data, self._arena)
+        events = framer.feed(data)
+        if events:
+            if self._mode is None:
+                self.held += events
+            else:
+                self._take(events)
 
     def _take(self, events: Sequence[WireEvent]) -> None:
         batch = self.batch
         if self._mode == "events":
             batch += events
+            self.count += len(events)
             self.fresh = True
             return
         decode = self._decoder.decode
-        for event in events:
-            for chunk in decode(event):
-                batch.append(chunk)
-                if chunk.is_content:
-                    self.fresh = True
-                elif chunk.kind == "error":
-                    self.problem = ProviderError(chunk.message, code=chunk.code, type=chunk.type)
+        before = len(batch)
+        try:
+            for event in events:
+                for chunk in decode(event):
+                    batch.append(chunk)
+                    if chunk.is_content:
+                        self.fresh = True
+                    elif chunk.kind == "error":
+                        self.problem = ProviderError(chunk.message, code=chunk.code, type=chunk.type)
+        finally:
+            self._keep(before, ())
+
+    def _keep(self, before: int, more: Sequence[Chunk]) -> None:
+        """Count, and keep for the result, what came into the batch behind `before`, and `more` behind that."""
+        batch = self.batch
+        batch += more
+        self.count += len(batch) - before
+        if self._keeper is not None and len(batch) > before:
+            self._keeper.extend(batch[before:] if before else batch)

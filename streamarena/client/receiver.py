@@ -18,7 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from streamarena.client.rejection import is_stream, rejection
-from streamarena.errors import StreamClosedError, StreamTimeoutError, StreamTruncatedError, UnexpectedContentError
+from streamarena.errors import StreamClosedError, StreamTimeoutError, StreamTruncatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,9 +60,9 @@ class Receiver:
         "_limits",
         "_loop",
         "_paused",
-        "_pending_bytes",
         "_pings_are_content",
         "_sink",
+        "_taken",
         "_timings",
         "_waiter",
         "_whole",
@@ -88,7 +88,7 @@ class Receiver:
         self._clock: ContentClock | None = None
         self._pings_are_content = False
         self._body: bytearray | None = None  # of a response that is not a stream
-        self._pending_bytes = 0
+        self._taken = 0  # of the body's bytes, those whose items the consumer has
         self._paused = False
         self._whole = False  # the response is complete, though its end may await the consumer's choice
         self._waiter: asyncio.Future[None] | None = None
@@ -115,8 +115,8 @@ class Receiver:
         self._connection = connection
         self._clock = clock
         self._pings_are_content = pings_are_content
-        clock.start()
         self._timings.sent = time.perf_counter_ns()
+        clock.start(self._timings.sent)
         connection.send(request, self)
 
     async def wait_for_head(self) -> None:
@@ -140,7 +140,7 @@ class Receiver:
         try:
             self._intake.choose(mode)
             if self._intake.batch:
-                self._note_batch(self.received_at)
+                self._note(self.received_at)
             if self._whole and not self.ended:
                 self._finish()
         except Exception as error:  # noqa: BLE001 - it is raised to the consumer once the batch before it is taken
@@ -220,37 +220,26 @@ class Receiver:
         else:
             self._body = bytearray()
 
-    def body_received(self, data: bytes) -> None:
-        """Take a fragment."""
-        if self._body is None:
-            self._pending_bytes += len(data)
-            try:
-                self._intake.feed(data)
-            except UnexpectedContentError:
-                self._body = bytearray()
-        if self._body is not None:
-            self._body += data[: self._limits.error_bytes - len(self._body)]
-
-    def body_ended(self) -> None:
-        """Remember that the response is whole; what follows from it waits for the end of the read."""
-        self._whole = True
-
-    def read_finished(self) -> None:
-        """Hand over what this read brought."""
+    def read_done(self, data: bytes, whole: bool) -> None:
+        """Take what one read brought, and hand it over."""
+        intake = self._intake
+        if whole:
+            self._whole = True
         try:
             if self._body is not None:
-                if self._whole or len(self._body) >= self._limits.error_bytes:
-                    self._reject()
-            elif (self._whole and self._intake.chosen) or self._intake.problem is not None:
-                self._finish()
-            elif self._intake.batch or self._intake.held:
-                self._note_batch(time.perf_counter_ns())
-                self._hand_over()
-            elif self._pings_are_content and self._clock is not None:
-                self._clock.content()
-        except Exception as error:  # noqa: BLE001 - a sink's exception belongs to whoever awaits `deliver`
-            self._end(error)
-        if self._whole or self.ended:
+                self._collect(data)
+            else:
+                if data:
+                    intake.feed(data)
+                if (whole and intake.chosen) or intake.problem is not None:
+                    self._finish()
+                elif intake.batch or intake.held:
+                    self._hand_over(time.perf_counter_ns())
+                elif self._pings_are_content and self._clock is not None:
+                    self._clock.content(time.perf_counter_ns())
+        except Exception as error:  # noqa: BLE001 - what a sink raised, too, belongs to whoever awaits the stream
+            self._break_off(error)
+        if whole or self.ended:
             if self._clock is not None:
                 self._clock.stop()
             self._release()
@@ -270,11 +259,31 @@ class Receiver:
 
     # ------------------------------------------------------------ private
 
-    def _note_batch(self, now: int) -> None:
-        """Stamp, count and keep what has just come, and tell the clock of content."""
-        intake, timings, clock = self._intake, self._timings, self._clock
+    def _hand_over(self, now: int) -> None:
+        """Stamp what has come, tell the clock of content, and let the consumer have it."""
+        intake, clock = self._intake, self._clock
         self.received_at = now
-        intake.settle()
+        self._note(now)
+        if self._sink is not None:
+            if intake.batch:
+                self._taken = intake.received
+                intake.lend(self._sink)
+            return
+        if clock is not None:
+            clock.hold()
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        if not self._paused and (
+            intake.received - self._taken > self._limits.pending_bytes
+            or len(intake.batch) + len(intake.held) > self._limits.pending_items
+        ):
+            self._paused = True
+            if self._connection is not None:
+                self._connection.pause_reading()
+
+    def _note(self, now: int) -> None:
+        intake, timings, clock = self._intake, self._timings, self._clock
         if timings.first_chunk is None:
             timings.first_chunk = now
         if intake.fresh or self._pings_are_content:
@@ -283,27 +292,22 @@ class Receiver:
             if timings.first_content is None:
                 timings.first_content = now
             if clock is not None:
-                clock.content()
+                clock.content(now)
         if intake.complete and clock is not None:
             clock.linger(_LINGER_SECONDS)
 
-    def _hand_over(self) -> None:
-        intake, clock = self._intake, self._clock
-        if self._sink is not None:
-            if intake.batch:
-                self._pending_bytes = 0
-                intake.lend(self._sink)
-            return
-        if clock is not None:
-            clock.hold()
-        self._wake()
-        if not self._paused and (
-            self._pending_bytes > self._limits.pending_bytes
-            or len(intake.batch) + len(intake.held) > self._limits.pending_items
-        ):
-            self._paused = True
-            if self._connection is not None:
-                self._connection.pause_reading()
+    def _collect(self, data: bytes) -> None:
+        """Collect the body of a response that is not a stream."""
+        assert self._body is not None
+        self._body += data[: self._limits.error_bytes - len(self._body)]
+        if self._whole or len(self._body) >= self._limits.error_bytes:
+            self._reject()
+
+    def _break_off(self, error: Exception) -> None:
+        """End with an error, after what came before it."""
+        if self._intake.batch and self._sink is None:
+            self._hand_over(time.perf_counter_ns())
+        self._end(error)
 
     def _take(self) -> list[Any]:
         self._let_go()
@@ -311,7 +315,7 @@ class Receiver:
 
     def _let_go(self) -> None:
         """Let the content clocks and the reading go on: the consumer has taken what waited for it."""
-        self._pending_bytes = 0
+        self._taken = self._intake.received
         if self._clock is not None:
             self._clock.release()
         if self._paused:
@@ -343,8 +347,7 @@ class Receiver:
         try:
             problem = self._intake.finish()
             if self._intake.batch:
-                self._note_batch(time.perf_counter_ns())
-                self._hand_over()
+                self._hand_over(time.perf_counter_ns())
         except Exception as error:  # noqa: BLE001 - as in `read_finished`
             self._end(error)
         else:
