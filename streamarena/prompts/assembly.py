@@ -13,7 +13,6 @@ Not here: reading instruction files (`instructions.py`), native tools (`tools.py
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,8 @@ from streamarena.prompts.modes import Mode, all_modes
 from streamarena.prompts.tools import prompt_values, tool_catalogue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamarena.prompts.instructions import InstructionLayers, RuleBlock
     from streamarena.prompts.settings import PromptSettings, Resource, ServerTool, ToolServer
     from streamarena.prompts.template import PromptValue

@@ -18,7 +18,6 @@ from __future__ import annotations
 import difflib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +27,8 @@ from streamarena.errors import PromptError, UnknownPromptError
 from streamarena.prompts.pack import Pack, PromptEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator
+
     from streamarena.prompts.template import PromptValue, Template
 
 __all__ = [

@@ -10,7 +10,6 @@ Not here: finding the command in a message, reading workflow files (`workflows.p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from streamarena.errors import UnknownPromptError
@@ -18,6 +17,8 @@ from streamarena.prompts.catalog import Generation, PromptCatalog, builtin_catal
 from streamarena.prompts.instructions import LAYOUTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamarena.prompts.settings import ToolServer
 
 __all__ = ["INSTRUCTION_TASKS", "SLASH_COMMANDS", "expand_slash_command", "fetch_instructions", "workflow_command"]

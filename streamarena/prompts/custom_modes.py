@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -22,6 +20,9 @@ from streamarena.prompts.modes import GroupRule, Mode, ModeSource
 from streamarena.prompts.safe_files import read_safely
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from streamarena.prompts.catalog import Generation
 
 __all__ = ["MAX_MODES", "MAX_MODES_BYTES", "parse_modes", "read_custom_modes"]

@@ -10,13 +10,14 @@ Cost: linear in what is shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from streamarena.prompts.catalog import Generation, PromptCatalog, builtin_catalog
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamarena.prompts.modes import Mode
 
 __all__ = [

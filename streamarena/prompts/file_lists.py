@@ -9,8 +9,10 @@ Cost: n log n comparisons of split paths.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 __all__ = ["LOCK", "SHIELD", "format_files_list"]
 

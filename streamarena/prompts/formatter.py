@@ -11,7 +11,6 @@ Not here: when each is used (the caller's loop); notices of truncation (`context
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from streamarena.prompts.catalog import Generation, PromptCatalog, builtin_catalog
@@ -19,6 +18,8 @@ from streamarena.prompts.file_lists import format_files_list
 from streamarena.prompts.patches import pretty_patch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from streamarena.prompts.template import PromptValue
 
 __all__ = ["FORMATTER_METHODS", "ResponseFormatter"]

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,6 +27,8 @@ from streamarena.errors import PackError, PromptError, PromptTooLargeError
 from streamarena.prompts.safe_files import MAX_FILE_BYTES, read_safely, resolve_safely
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
     from streamarena.prompts.catalog import Generation
 
 __all__ = [

@@ -15,7 +15,6 @@ Not here: reading `custom_modes.yaml` (`custom_modes.py`), the tables of tools (
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -25,6 +24,8 @@ from streamarena.errors import FileRestrictionError, PackError, ToolNotAllowedEr
 from streamarena.prompts.tool_tables import ALWAYS_AVAILABLE, TOOL_ALIASES, TOOL_GROUPS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from streamarena.prompts.catalog import Generation, PromptCatalog
 
 __all__ = [

@@ -31,15 +31,17 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
 from streamarena.errors import PackError, PromptTooLargeError, UnsafePathError
 from streamarena.prompts.template import Template, compile_template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "DATA_KINDS",
@@ -56,7 +58,7 @@ __all__ = [
 FORMAT: Final = 1
 MANIFEST: Final = "pack.toml"
 MAX_MANIFEST_BYTES: Final = 4 * 2**20
-MAX_TEXT_BYTES: Final = 2**20
+MAX_TEXT_BYTES: Final = 4 * 2**20
 MAX_ENTRIES: Final = 10_000
 
 # What an entry is; the kinds in DATA_KINDS are JSON, all others text.

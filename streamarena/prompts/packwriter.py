@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from streamarena.errors import PackError
 from streamarena.prompts.pack import DATA_KINDS, FORMAT, MANIFEST, Pack, PromptEntry
 from streamarena.prompts.template import compile_template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 __all__ = ["entry_for", "refresh_pack", "write_manifest", "write_text"]
 

@@ -14,11 +14,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from streamarena.errors import PackError, PromptTooLargeError, UnsafePathError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 __all__ = ["MAX_FILE_BYTES", "MAX_SYMLINK_DEPTH", "read_safely", "resolve_safely"]
 

@@ -90,7 +90,7 @@ class PromptSettings:
         mode: slug of the mode; an unknown one means the first built-in mode.
         workspace, home, operating_system, shell: of the machine that the tools run on.
         model: the model's id; decides between variants of tools.
-        browser: the model sees images and the browser tool is on (classic).
+        browser: the model sees images and the browser tool is on (classic); images: it sees images.
         viewport: the browser's window, `WIDTHxHEIGHT` in pixels.
         index: the code index is enabled, configured and complete.
         diff: editing by diffs; multi_file_diff: by one diff for several files; fast_apply: by a merging model instead.
@@ -115,6 +115,7 @@ class PromptSettings:
     shell: str = "/bin/bash"
     model: str = ""
     browser: bool = False
+    images: bool = False
     viewport: str = "900x600"
     index: bool = False
     diff: bool = True

@@ -11,7 +11,6 @@ Not here: running them (the caller sends them as a message of the user).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +18,8 @@ from streamarena.errors import UnknownPromptError
 from streamarena.prompts.catalog import Generation, PromptCatalog, builtin_catalog
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from streamarena.prompts.template import PromptValue
 
 __all__ = ["SUPPORT_PARAMETERS", "Diagnostic", "SupportPrompts"]

@@ -2,7 +2,7 @@
 
 Invariants:
 * Every character outside a tag is kept as it is; nothing is trimmed, escaped or re-wrapped.
-* `{{"{{"}}` stands for two literal braces, so any text at all can be written (`literal` does it). A brace directly
+* `{{#braces}}` stands for two literal braces, so any text at all can be written (`literal` does it). A brace directly
   before a tag is literal: `{{{name}}}` is the value of `name` in single braces.
 * Values are inserted as they are: a value that looks like a tag is never read as one.
 * A missing value is an error that names it; values that a template does not use are ignored, so that a pack may
@@ -15,11 +15,13 @@ Not here: loops, includes, expressions, and filters. Lists are joined by the cal
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from streamarena.errors import MissingPromptValueError, TemplateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["MAX_DEPTH", "PromptValue", "Template", "compile_template", "literal"]
 
@@ -32,7 +34,7 @@ _TAG = re.compile(
     r"\{\{(?:(?P<word>else|/if)"
     rf"|(?P<slot>{_NAME})"
     rf"|\#if (?P<negated>not )?(?P<flag>{_NAME})"
-    r'|(?P<braces>"\{\{"))\}\}'
+    r"|(?P<braces>\#braces))\}\}"
 )
 
 
@@ -41,7 +43,7 @@ def literal(text: str) -> str:
 
     Give it the whole stretch between two tags at once: two halves of a pair of braces would meet unescaped.
     """
-    return text.replace("{{", '{{"{{"}}')
+    return text.replace("{{", "{{#braces}}")
 
 
 @dataclass(frozen=True, slots=True)

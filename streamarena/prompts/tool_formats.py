@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from streamarena.errors import PackError
 from streamarena.prompts.tools import ToolDefinition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from streamarena.prompts.settings import ToolServer
 
 __all__ = [
@@ -86,19 +87,19 @@ def same_tool_name(first: str, second: str) -> bool:
 
 def strict_schema(schema: _Json) -> _Json:
     """Return a copy in which every object lists all its properties as required and allows no other."""
-    return cast(_Json, _strict(schema))
+    return cast("_Json", _strict(schema))
 
 
 def _strict(node: object) -> object:
     if isinstance(node, list):
-        return [_strict(item) for item in cast(list[object], node)]
+        return [_strict(item) for item in cast("list[object]", node)]
     if not isinstance(node, dict):
         return node
-    table = cast(_Json, node)
+    table = cast("_Json", node)
     made = {name: _strict(value) for name, value in table.items()}
     properties = made.get("properties")
     if isinstance(properties, dict):
-        made["required"] = list(cast(_Json, properties))
+        made["required"] = list(cast("_Json", properties))
         made["additionalProperties"] = False
     return made
 
@@ -134,30 +135,30 @@ _GEMINI_DROPS: Final = frozenset({"additionalProperties", "$schema", "strict"})
 
 def _gemini_schema(node: object) -> object:
     if isinstance(node, list):
-        return [_gemini_schema(item) for item in cast(list[object], node)]
+        return [_gemini_schema(item) for item in cast("list[object]", node)]
     if not isinstance(node, dict):
         return node
-    table = cast(_Json, node)
+    table = cast("_Json", node)
     made: _Json = {}
     for name, value in table.items():
         if name == "properties" and isinstance(value, dict):  # names of properties are not keywords
-            made[name] = {key: _gemini_schema(item) for key, item in cast(_Json, value).items()}
+            made[name] = {key: _gemini_schema(item) for key, item in cast("_Json", value).items()}
         elif name == "type" and isinstance(value, list):
-            kinds = cast(list[object], value)
+            kinds = cast("list[object]", value)
             made["type"] = next((kind for kind in kinds if kind != "null"), "string")
             made["nullable"] = "null" in kinds
         elif name == "enum" and isinstance(value, list):
-            made[name] = [item for item in cast(list[object], value) if item is not None]
+            made[name] = [item for item in cast("list[object]", value) if item is not None]
         elif name not in _GEMINI_DROPS:
             made[name] = _gemini_schema(value)
     if isinstance(made.get("required"), list):
-        optional = {key for key, item in cast(_Json, made.get("properties", {})).items() if _nullable(item)}
-        made["required"] = [key for key in cast(list[str], made["required"]) if key not in optional]
+        optional = {key for key, item in cast("_Json", made.get("properties", {})).items() if _nullable(item)}
+        made["required"] = [key for key in cast("list[str]", made["required"]) if key not in optional]
     return made
 
 
 def _nullable(schema: object) -> bool:
-    return isinstance(schema, dict) and cast(_Json, schema).get("nullable") is True
+    return isinstance(schema, dict) and cast("_Json", schema).get("nullable") is True
 
 
 _FORMATS: Final[dict[ToolFormat, Callable[[list[ToolDefinition]], list[_Json]]]] = {
@@ -179,4 +180,4 @@ def _schema(text: str, name: str) -> _Json:
         raise PackError(name, 0, f"its input schema is not JSON: {error}") from error
     if not isinstance(schema, dict):
         raise PackError(name, 0, "its input schema is no object")
-    return cast(_Json, schema)
+    return cast("_Json", schema)

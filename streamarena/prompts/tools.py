@@ -68,6 +68,7 @@ def prompt_values(settings: PromptSettings, mode: Mode) -> dict[str, PromptValue
         "viewport": settings.viewport,
         "max_reads": settings.max_reads,
         "browser": settings.browser,
+        "images": settings.images,
         "index": settings.index,
         "diff": settings.diff,
         "multi_file_diff": settings.multi_file_diff,

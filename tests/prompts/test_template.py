@@ -14,7 +14,7 @@ CASES = [
     ("none-is-empty", "[{{n}}]", {"n": None}, "[]"),
     ("braces-around-a-slot", "{{{x}}}", {"x": "v"}, "{v}"),
     ("value-that-looks-like-a-tag", "{{x}}", {"x": "{{y}}"}, "{{y}}"),
-    ("literal-braces", 'a {{"{{"}}workspace}} b', {}, "a {{workspace}} b"),
+    ("literal-braces", "a {{#braces}}workspace}} b", {}, "a {{workspace}} b"),
     ("then", "{{#if f}}yes{{else}}no{{/if}}", {"f": True}, "yes"),
     ("else", "{{#if f}}yes{{else}}no{{/if}}", {"f": ""}, "no"),
     ("no-else", "a{{#if f}}b{{/if}}c", {"f": False}, "ac"),
