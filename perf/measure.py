@@ -96,12 +96,17 @@ def interleave(
     """
     samples: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     order = list(contenders)
-    for turn in range(rounds + 1):
-        for contender in order:
-            seconds = _measure(contender)
-            if turn:
-                samples[contender.name].append(seconds)
-        order.append(order.pop(0))
+    gc.collect()
+    gc.freeze()  # so that the collection before each turn does not walk through every imported module
+    try:
+        for turn in range(rounds + 1):
+            for contender in order:
+                seconds = _measure(contender)
+                if turn:
+                    samples[contender.name].append(seconds)
+            order.append(order.pop(0))
+    finally:
+        gc.unfreeze()
     rows = [_row(contender.name, samples[contender.name], samples[baseline]) for contender in contenders]
     return Table(title, unit, baseline, rows)
 

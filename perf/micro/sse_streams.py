@@ -63,7 +63,7 @@ def bare_text(events: int, chance: random.Random) -> bytes:
 SHAPES: dict[str, tuple[Callable[[int, random.Random], bytes], int]] = {
     "openai-chat": (openai_chat, 3000),
     "anthropic": (anthropic, 3000),
-    "gemini": (gemini, 1000),
+    "gemini": (gemini, 600),
     "bare text": (bare_text, 4000),
 }
 """Each shape: who writes it, and how many events a measured stream has."""

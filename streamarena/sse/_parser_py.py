@@ -1,8 +1,8 @@
 """The server-sent events parser, in Python: bytes in, events out. The reference for the compiled twin beside it.
 
-Theory. CR, LF and CRLF all end a line, and neither byte occurs inside a UTF-8 sequence. So line ends are made LF first,
-blocks end where two LF meet, and each value is decoded on its own. A piece that ends in CR has ended its line; an LF
-that opens the next piece belongs to it and is skipped.
+Theory. CR, LF and CRLF end a line, which is where `bytes.splitlines` splits (`str.splitlines` knows more line ends).
+Neither byte occurs inside a UTF-8 sequence, so each value is decoded on its own. A piece that ends in CR has ended its
+line; an LF that opens the next piece belongs to it and is skipped.
 
 Invariants:
 * How the bytes are cut never matters: the events, `last_event_id`, `retry` and `counters` after all input are the same.
@@ -258,19 +258,31 @@ class SSEParser:
     def _scan(self, piece: bytes, events: list[ServerSentEvent]) -> None:
         if self._bom is not None:
             piece = self._without_bom(piece)
-        if self._skip_lf or b"\r" in piece:
-            piece = self._with_line_feeds(piece)
-        if self._skip:
-            piece = self._after_dropped_line(piece)
-        if self._tail:
-            if b"\n" not in piece:
-                self._keep_tail(piece)
-                return
-            piece = bytes(self._tail) + piece
-            self._tail = b""
-        if self._in_block or self._lenient or len(piece) > self._max:
-            piece = self._finish_block(piece, events)
-        self._scan_blocks(piece, events)
+        if self._skip_lf and piece:
+            self._skip_lf = False
+            piece = piece.removeprefix(b"\n")
+        lines, tail = self._split(piece)
+        if lines:
+            careful = self._lenient or len(self._tail) + len(piece) > self._max
+            if self._skip:
+                self._count_dropped(self._skip)
+                self._skip = KEPT
+                del lines[0]
+            elif self._tail:
+                lines[0] = bytes(self._tail) + lines[0]
+                self._tail = b""
+            self._take_lines(lines, events, careful=careful)
+        if tail and not self._skip:
+            self._keep_tail(tail)
+
+    def _split(self, piece: bytes) -> tuple[list[bytes], bytes]:
+        """Return the lines that end in this piece, and what follows the last of them."""
+        if b"\r" not in piece:
+            lines = piece.split(b"\n")
+            return lines, lines.pop()
+        self._skip_lf = piece.endswith(b"\r")
+        lines = piece.splitlines()
+        return lines, b"" if piece.endswith((b"\r", b"\n")) else lines.pop()
 
     def _without_bom(self, piece: bytes) -> bytes:
         """Drop one byte order mark at the very start of the stream, also when its bytes come apart."""
@@ -282,69 +294,43 @@ class SSEParser:
         self._bom = None
         return start.removeprefix(BOM)
 
-    def _with_line_feeds(self, piece: bytes) -> bytes:
-        """Make every line end an LF; the LF of a CRLF that was cut between two pieces is dropped."""
-        if self._skip_lf and piece:
-            self._skip_lf = False
-            piece = piece.removeprefix(b"\n")
-        if b"\r" in piece:
-            self._skip_lf = piece.endswith(b"\r")
-            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return piece
-
-    def _after_dropped_line(self, piece: bytes) -> bytes:
-        """Go on throwing away a comment or an unknown field until its line ends."""
-        _, line_feed, rest = piece.partition(b"\n")
-        if line_feed:
-            self._count_dropped(self._skip)
-            self._skip = KEPT
-        return rest
-
     # ------------------------------------------------------------ blocks
 
-    def _scan_blocks(self, piece: bytes, events: list[ServerSentEvent]) -> None:
-        """Take every complete block of a piece that begins outside of one. The common shapes take a short way."""
-        blocks = piece.split(b"\n\n")
-        rest = blocks.pop()
-        append, event_id = events.append, self.last_event_id
-        for block in blocks:
-            if block.startswith(b"data: ") and b"\n" not in block:
-                append(ServerSentEvent(block[6:], "message", event_id))
-                continue
-            head, _, data = block.partition(b"\n")
-            if head.startswith(b"event: ") and data.startswith(b"data: ") and b"\n" not in data:
-                append(ServerSentEvent(data[6:], head[7:].decode("utf-8", "replace") or "message", event_id))
-            elif block:
-                self._scan_lines(block, events)
-                self._dispatch(events)
-                event_id = self.last_event_id
-        if b"\n" in rest:
-            lines, _, rest = rest.rpartition(b"\n")
-            self._scan_lines(lines, events)
-        if rest:
-            self._keep_tail(rest)
-
-    def _finish_block(self, piece: bytes, events: list[ServerSentEvent]) -> bytes:
-        """Take lines with every check on, up to the end of the open block; return what follows it."""
-        careful = self._lenient or len(piece) > self._max
-        position = 0
-        while (end := piece.find(b"\n", position)) >= 0:
-            line = piece[position:end]
-            position = end + 1
-            if line:
+    def _take_lines(self, lines: list[bytes], events: list[ServerSentEvent], *, careful: bool) -> None:
+        """Take complete lines. Blocks of a type, one data line, or both, take a short way, unless `careful` forbids."""
+        by_field = careful or self._in_block
+        event_id = self.last_event_id
+        data: bytes | None = None
+        event: str | None = None
+        for line in lines:
+            if not line:
+                if by_field:
+                    self._dispatch(events)
+                    event_id, by_field = self.last_event_id, careful
+                elif data is not None:
+                    events.append(ServerSentEvent(data, event or "message", event_id))
+                data = event = None
+            elif by_field:
                 self._take_line(line)
+            elif data is None and line.startswith(b"data: "):
+                data = line[6:]
+            elif line.startswith(b"event: "):
+                event = line[7:].decode("utf-8", "replace")
             else:
-                self._dispatch(events)
-                if not careful:
-                    break
-        return piece[position:]
-
-    def _scan_lines(self, lines: bytes, events: list[ServerSentEvent]) -> None:
-        for line in lines.split(b"\n"):
-            if line:
+                self._open_block(data, event)
+                data, event, by_field = None, None, True
                 self._take_line(line)
-            else:
-                self._dispatch(events)
+        self._open_block(data, event)
+
+    def _open_block(self, data: bytes | None, event: str | None) -> None:
+        """Hand over what the short way has found of a block that it cannot finish."""
+        if data is not None:
+            self._data.append(data)
+            self._held += len(b"data: ") + len(data) + 1
+            self._in_block = True
+        if event is not None:
+            self._event = event or "message"
+            self._in_block = True
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
         """End a block: its id is committed, and with data in it there is an event (9.2.6, "dispatch the event")."""
