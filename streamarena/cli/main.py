@@ -16,6 +16,7 @@ COMMANDS: Final[dict[str, str]] = {
     "chat": "Ask a model one question and print the answer as it streams.",
     "doctor": "Say which implementations are active and what is installed.",
     "fake-llm": "Serve a fake model on loopback, with delays and faults.",
+    "context": "Count, trim and explain conversations; models and vocabularies.",
     "chaos": "Put a misbehaving TCP proxy in front of a server.",
 }
 

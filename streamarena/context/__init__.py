@@ -11,7 +11,7 @@ from streamarena.context.cline import ClineWindow, cline_window
 from streamarena.context.cline_edits import ClineContextManager, ClineRequest
 from streamarena.context.codex_cli import TruncationPolicy, compact_history, truncate_middle
 from streamarena.context.condense import CondensePrompts, Condenser, SummaryReply, SummaryRequest
-from streamarena.context.history import HistorySnapshot, HistoryTooLongError, MessageHistory
+from streamarena.context.history import HistorySnapshot, MessageHistory
 from streamarena.context.manage import manage_context, recover_from_overflow, summarize_conversation, window_policy
 from streamarena.context.messages import Block, Message
 from streamarena.context.models import ModelInfo, ModelRegistry, model_info
@@ -34,7 +34,7 @@ from streamarena.context.tokens import TokenCounter, estimate_tokens
 from streamarena.context.tool_results import ClearToolResults
 from streamarena.context.trimming import TrimReport, TrimResult, trim_messages
 from streamarena.context.window import CondenseCall, CondenseResult, ContextResult, WindowContext, will_manage_context
-from streamarena.errors import CannotFitError
+from streamarena.errors import CannotFitError, HistoryTooLongError
 
 __all__ = [
     "prepare_request",

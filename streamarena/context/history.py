@@ -21,20 +21,13 @@ import orjson
 
 from streamarena.context.messages import Message
 from streamarena.context.usage import context_tokens
-from streamarena.errors import ContextError, LimitExceededError
+from streamarena.errors import ContextError, HistoryTooLongError
 from streamarena.memory import CopyOnWrite
 
-__all__ = ["CHUNK_MESSAGES", "HistorySnapshot", "HistoryTooLongError", "MAX_MESSAGES", "MessageHistory"]
+__all__ = ["CHUNK_MESSAGES", "HistorySnapshot", "MAX_MESSAGES", "MessageHistory"]
 
 CHUNK_MESSAGES: Final = 1024
 MAX_MESSAGES: Final = 1_000_000
-
-
-class HistoryTooLongError(LimitExceededError):
-    """A history would hold more messages than `max_messages`."""
-
-    what = "a history"
-    unit = "messages"
 
 
 class HistorySnapshot(Sequence[Message]):

@@ -136,13 +136,15 @@ def prepare_request(
     except CannotFitError as error:
         raise CannotFitError(allowed, None if error.smallest is None else error.smallest + fixed) from error
     report = RequestReport(info, api, allowed - fixed, reserved, fixed, exact=count.exact, repairs=mended.repairs)
+    if max_input_tokens is None and not info.known:
+        report = replace(
+            report, notes=(f"the model is not known; its window is taken as {info.context_window} tokens",)
+        )
     return _finished(body, key, trimmed, report)
 
 
 def _finished(body: Mapping[str, Any], key: str, trimmed: TrimResult, report: RequestReport) -> PreparedRequest:
-    notes = trimmed.report.notes
-    if report.model is not None and not report.model.known:
-        notes += (f"the model is not known; its window is taken as {report.model.context_window} tokens",)
+    notes = (*report.notes, *trimmed.report.notes)
     if not report.exact:
         notes += ("tokens are estimated as a quarter of the bytes: no vocabulary was found",)
     report = replace(report, tokens=trimmed.tokens, dropped=trimmed.dropped, trim=trimmed.report, notes=notes)

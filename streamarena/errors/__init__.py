@@ -19,6 +19,7 @@ without parsing text. A limit that was met names itself and the setting that rai
     │   ├── EventTooLargeError          one server-sent event
     │   ├── CapacityExceededError       entries of a table: a generational arena, the interner
     │   ├── FileCacheFullError          files that are mapped, pinned or not yet released
+    │   ├── HistoryTooLongError         messages of one history
     │   ├── HeaderTooLargeError         HTTP header bytes or count
     │   └── BodyTooLargeError           a response, or its decompressed form
     ├── InvalidFieldError               a value that a server-sent event cannot carry; also a ValueError; `.field`
@@ -37,7 +38,8 @@ without parsing text. A limit that was met names itself and the setting that rai
     │   ├── UnexpectedContentError      a 200 that is not a stream: an HTML page, a JSON body
     │   └── DecodeError                 an event whose shape no decoder knows
     ├── ContextError                    a history cannot be brought into the window
-    │   └── CannotFitError              `.smallest` is the least budget that would do
+    │   ├── CannotFitError              `.smallest` is the least budget that would do
+    │   └── TokenBudgetExceededError    a stream passed its output or window limit; `.state`
     ├── StageInUseError                 an object with memory was put into a second pipeline run while the first lasts
     ├── CassetteError                   a recording that cannot be read, or that a request does not match; `.path`
     │   └── CassetteMismatchError       requests differ from the recorded ones; `.differences`
@@ -106,6 +108,8 @@ __all__ = [
     "DecodeError",
     "ContextError",
     "CannotFitError",
+    "HistoryTooLongError",
+    "TokenBudgetExceededError",
     "StageInUseError",
     "CassetteError",
     "CassetteMismatchError",
@@ -304,6 +308,28 @@ class CannotFitError(ContextError):
         super().__init__(f"no valid history fits {budget} tokens; {reason}")
         self.budget = budget
         self.smallest = smallest
+
+
+class HistoryTooLongError(LimitExceededError):
+    """A history would hold more messages than `max_messages`."""
+
+    what = "a history"
+    unit = "messages"
+
+
+class TokenBudgetExceededError(ContextError):
+    """A stream brought more tokens than it was allowed; what it brought before was passed on.
+
+    Attributes:
+        state: how far the stream had come (a `BudgetState`); limit: "output" or "window", whichever was met.
+    """
+
+    def __init__(self, limit: str, tokens: int, allowed: int, state: object) -> None:
+        super().__init__(f"the stream's {limit} limit of {allowed} tokens was passed: about {tokens}")
+        self.limit = limit
+        self.tokens = tokens
+        self.allowed = allowed
+        self.state = state
 
 
 # ---------------------------------------------------------------- pipelines

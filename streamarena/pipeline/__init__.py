@@ -6,6 +6,7 @@ by a callback. `BatchIterator` is the base of everything in the house that is re
 
 from __future__ import annotations
 
+from streamarena.pipeline.budget import BudgetState, token_budget
 from streamarena.pipeline.flow import Batches, BatchIterator, Flow
 from streamarena.pipeline.pipeline import Keep, Pipeline
 from streamarena.pipeline.reaper import ReaperStats, reap, reaper_stats
@@ -26,6 +27,8 @@ __all__ = [
     "tap",
     "stateful",
     "map_async",
+    "token_budget",
+    "BudgetState",
     "Flow",
     "BatchIterator",
     "Batches",

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from streamarena.context import trim_messages
-from streamarena.context.history import CHUNK_MESSAGES, HistoryTooLongError, MessageHistory
-from streamarena.errors import ContextError, ScopeClosedError
+from streamarena.context.history import CHUNK_MESSAGES, MessageHistory
+from streamarena.errors import ContextError, HistoryTooLongError, ScopeClosedError
 from tests.context.histories import weigh
 
 
