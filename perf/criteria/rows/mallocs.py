@@ -1,0 +1,159 @@
+"""Calls of malloc for one request of 200 events, on the path from the read callback to the chunks.
+
+Counted twice: by the allocation hook (what CPython asks malloc for, on this path only), and by a counter in front of
+libc's malloc (LD_PRELOAD; compiled here when there is a compiler), which sees every library of the process. The path
+is everything inside `Connection.buffer_updated`: HTTP, events, decoding, waking the consumer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from perf.criteria.criterion import Criterion, Options, verdict
+from perf.criteria.workload import client_of, one_request, run
+from streamarena.client.connection import Connection
+from streamarena.memory import AllocationTracker
+
+TOKENS = 198  # with the first and the last frames, 200 events and more
+
+COUNTER = r"""
+#define _GNU_SOURCE
+#include <stddef.h>
+extern void *__libc_malloc(size_t); extern void *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t); extern void *__libc_memalign(size_t, size_t);
+__attribute__((visibility("default"))) long long counted_mallocs = 0;
+#define COUNT __atomic_add_fetch(&counted_mallocs, 1, __ATOMIC_RELAXED)
+void *malloc(size_t n) { COUNT; return __libc_malloc(n); }
+void *calloc(size_t n, size_t m) { COUNT; return __libc_calloc(n, m); }
+void *realloc(void *p, size_t n) { COUNT; return __libc_realloc(p, n); }
+void *memalign(size_t a, size_t n) { COUNT; return __libc_memalign(a, n); }
+int posix_memalign(void **p, size_t a, size_t n) { COUNT; *p = __libc_memalign(a, n); return *p ? 0 : 12; }
+void *aligned_alloc(size_t a, size_t n) { COUNT; return __libc_memalign(a, n); }
+"""
+
+
+class _Preloaded:
+    """Reads the counter in front of malloc; absent in a process without it."""
+
+    def __init__(self) -> None:
+        try:
+            self.value = ctypes.c_longlong.in_dll(ctypes.CDLL(None), "counted_mallocs")
+        except ValueError:
+            self.value = None
+
+
+async def _count(requests: int, *, tls: bool, keep_result: bool, consume: str) -> dict[str, float | None]:
+    tracker, preloaded = AllocationTracker(), _Preloaded().value
+    tracker.start()
+    slot = tracker.slot()
+    inside = original_calls = 0
+    original = Connection.buffer_updated
+
+    def counted(self: Connection, nbytes: int) -> None:
+        nonlocal inside, original_calls
+        before = preloaded.value if preloaded is not None else 0
+        with slot:
+            original(self, nbytes)
+        if preloaded is not None:
+            inside += preloaded.value - before
+        original_calls += 1
+
+    Connection.buffer_updated = counted
+    async with client_of(TOKENS, tls=tls, keep_result=keep_result) as client:
+
+        async def request() -> int:
+            async with client.stream(model="m", messages=[{"role": "user", "content": "x"}]) as stream:
+                if consume == "result":
+                    return (await stream.result()).chunks
+                chunks = 0
+
+                def take(_: object) -> None:
+                    nonlocal chunks
+                    chunks += 1
+
+                await stream.for_each(take)
+                return chunks
+
+        for _ in range(50):
+            chunks = await (request() if consume != "batches" else one_request(client))
+        slot_before, inside, reads, whole = slot.count, 0, original_calls, tracker.read()[2]
+        preload_whole = preloaded.value if preloaded is not None else 0
+        for _ in range(requests):
+            await (request() if consume != "batches" else one_request(client))
+        return {
+            "hook_path": (slot.count - slot_before) / requests if tracker.source == "hook" else None,
+            "preload_path": inside / requests if preloaded is not None else None,
+            "hook_whole": ((tracker.read()[2] or 0) - (whole or 0)) / requests if tracker.source == "hook" else None,
+            "preload_whole": (preloaded.value - preload_whole) / requests if preloaded is not None else None,
+            "reads": (original_calls - reads) / requests,
+            "chunks": chunks,
+        }
+
+
+def _process(requests: int, library: Path | None, *, tls: bool, keep_result: bool, consume: str, pure: bool) -> dict:
+    arguments = f"{requests}, tls={tls}, keep_result={keep_result}, consume={consume!r}"
+    code = f"import json; from perf.criteria.rows import mallocs as m; print(json.dumps(m.run(lambda: m._count({arguments}))))"
+    environment = {**os.environ, "STREAMARENA_PURE": "1" if pure else ""}
+    if library is not None:
+        environment["LD_PRELOAD"] = str(library)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, env=environment, timeout=300
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def compile_counter(folder: Path) -> Path | None:
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None or sys.platform != "linux":
+        return None
+    source, library = folder / "counter.c", folder / "counter.so"
+    source.write_text(COUNTER, "ascii")
+    done = subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, source], check=False, capture_output=True)
+    return library if done.returncode == 0 else None
+
+
+CASES = (
+    ("plain TCP, typed decode, no result", True, {"tls": False, "keep_result": False, "consume": "for_each", "pure": False}),
+    ("  the same, read by batches", False, {"tls": False, "keep_result": False, "consume": "batches", "pure": False}),
+    ("  the same, with result()", False, {"tls": False, "keep_result": True, "consume": "result", "pure": False}),
+    ("  the same, over TLS", False, {"tls": True, "keep_result": False, "consume": "for_each", "pure": False}),
+    ("  the same, pure Python", False, {"tls": False, "keep_result": False, "consume": "for_each", "pure": True}),
+)
+
+
+def _figure(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.2f}"
+
+
+def measure(options: Options) -> list[Criterion]:
+    rows = []
+    requests = options.count(1000, 200)
+    with tempfile.TemporaryDirectory() as folder:
+        library = compile_counter(Path(folder))
+        for name, judged, case in CASES:
+            hook = _process(requests, None, **case)
+            preload = _process(requests, library, **case) if library else {}
+            counts = [value for value in (hook["hook_path"], preload.get("preload_path")) if value is not None]
+            rows.append(
+                Criterion(
+                    f"mallocs a request: {name}" if judged else name,
+                    "0.00 on the path" if judged else "-",
+                    f"hook {_figure(hook['hook_path'])}, LD_PRELOAD {_figure(preload.get('preload_path'))}; whole client "
+                    f"{_figure(hook['hook_whole'])} / {_figure(preload.get('preload_whole'))}",
+                    f"{requests} requests of {hook['chunks']} chunks in {hook['reads']:.0f} reads, after 50; counted "
+                    "inside the read callback",
+                    "shown" if not judged else verdict(bool(counts) and max(counts) < 0.005),
+                    {"hook": hook, "preload": preload},
+                )
+            )
+    return rows
+
+
+__all__ = ["measure", "run"]

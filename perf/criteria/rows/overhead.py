@@ -1,0 +1,83 @@
+"""Fixed overhead: what importing every room and making an idle manager adds to a process that has our dependencies."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+
+from perf.criteria.criterion import Criterion, Options, median_and_spread, verdict
+
+LIMIT = 3.5e6
+ROOMS = ("memory", "sse", "providers", "prompts", "context", "pipeline", "client", "testing", "load", "relay")
+
+WHAT_IT_LOADS = f"""
+import importlib, json, sys
+for room in {ROOMS!r}:
+    importlib.import_module("streamarena." + room)
+from streamarena.memory import default_manager
+default_manager().stats()
+print(json.dumps([name for name in sys.modules if name.split(".")[0] not in ("streamarena", "__main__")]))
+"""
+
+CHILD = f"""
+import gc, importlib, json, sys
+from pathlib import Path
+def private():
+    gc.collect()
+    text = Path("/proc/self/smaps_rollup").read_text("ascii")
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_Dirty")) * 1024
+for name in json.loads(sys.argv[1]):
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        pass
+private()
+before = private()
+for room in {ROOMS!r}:
+    importlib.import_module("streamarena." + room)
+rooms = private()
+from streamarena.memory import default_manager
+default_manager().stats()
+default_manager().profiler.sample(0.0)
+print(json.dumps([rooms - before, private() - before]))
+"""
+
+
+def _child(code: str, *arguments: str) -> list:
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def measure(options: Options) -> list[Criterion]:
+    dependencies = json.dumps(_child(WHAT_IT_LOADS))
+    rounds = [_child(CHILD, dependencies) for _ in range(options.count(9, 3))]
+    rooms, whole = zip(*rounds, strict=True)
+    how = "fresh process, dependencies imported before; Private_Dirty of smaps_rollup, marginal"
+    return [
+        Criterion(
+            "fixed overhead",
+            "< 3.5 MB",
+            median_and_spread([value / 1e6 for value in whole], "MB"),
+            f"every room and an idle manager with its profiler; {how}",
+            verdict(statistics.median(whole) < LIMIT),
+            {"bytes": whole},
+        ),
+        Criterion(
+            "  of that: the code of the rooms",
+            "-",
+            median_and_spread([value / 1e6 for value in rooms], "MB"),
+            f"importing {', '.join(ROOMS)}",
+            "shown",
+            {"bytes": rooms},
+        ),
+        Criterion(
+            "  of that: the idle manager",
+            "< 100 kB with tracking",
+            median_and_spread([(b - a) / 1e3 for a, b in rounds], "kB", 0),
+            "the difference: manager, tracker, profiler",
+            verdict(statistics.median(b - a for a, b in rounds) < 100_000),
+            {"bytes": [b - a for a, b in rounds]},
+        ),
+    ]
