@@ -1,1 +1,1 @@
-"""The success criteria of the memory design, each with what was measured: `make criteria`, `python -m perf.criteria`."""
+"""The success criteria of the memory design, each with what was measured: `make criteria`."""

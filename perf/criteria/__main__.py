@@ -28,7 +28,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m perf.criteria", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(GROUPS), help="measure these groups of rows only")
     parser.add_argument("--quick", action="store_true", help="smaller counts: minutes become seconds")
-    parser.add_argument("--hours", type=float, default=0.0, help="run the long soak for so many hours, and nothing else")
+    parser.add_argument(
+        "--hours", type=float, default=0.0, help="run the long soak for so many hours, and nothing else"
+    )
     parser.add_argument("--list", action="store_true", help="list the groups")
     parser.add_argument("--group", choices=list(GROUPS), help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -36,6 +38,7 @@ class Criterion:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
         return asdict(self)
 
 
@@ -59,17 +62,24 @@ def median_and_spread(values: Sequence[float], unit: str, digits: int = 2) -> st
     return f"{statistics.median(values):.{digits}f} {unit} (+- {spread(values):.{digits}f}, n={len(values)})"
 
 
+WIDTHS = (34, 26, 44, 52)
+
+
 def print_table(rows: Sequence[Criterion]) -> None:
-    widths = (34, 26, 44, 52)
-    line = "  ".join("-" * width for width in (*widths, 8))
-    print("  ".join(f"{head:{width}}" for head, width in zip(("criterion", "target", "measured", "how"), widths, strict=True)), " verdict")
-    print(line)
+    rule = "  ".join("-" * width for width in (*WIDTHS, 8))
+    print(_line(("criterion", "target", "measured", "how"), "verdict"), rule, sep="\n")
     for row in rows:
-        cells = [textwrap.wrap(text, width) or [""] for text, width in zip((row.name, row.target, row.measured, row.how), widths, strict=True)]
-        for number in range(max(map(len, cells))):
-            parts = [f"{cell[number] if number < len(cell) else '':{width}}" for cell, width in zip(cells, widths, strict=True)]
-            print("  ".join(parts), f" {row.verdict}" if number == 0 else "")
-    print(line)
-    missed = sum(row.verdict == "MISSED" for row in rows)
-    print(f"{sum(row.verdict == 'met' for row in rows)} met, {missed} missed, "
-          f"{sum(row.verdict == 'not run' for row in rows)} not run, {sum(row.verdict == 'failed' for row in rows)} failed")
+        cells = [textwrap.wrap(text, width) for text, width in zip(_texts(row), WIDTHS, strict=True)]
+        for number, line in enumerate(itertools.zip_longest(*cells, fillvalue="")):
+            print(_line(line, row.verdict if number == 0 else ""))
+    print(rule)
+    counts = Counter(row.verdict for row in rows)
+    print(", ".join(f"{counts[name]} {name}" for name in ("met", "MISSED", "not run", "failed")))
+
+
+def _texts(row: Criterion) -> tuple[str, str, str, str]:
+    return row.name, row.target, row.measured, row.how
+
+
+def _line(cells: Sequence[str], last: str) -> str:
+    return "  ".join([*(f"{cell:{width}}" for cell, width in zip(cells, WIDTHS, strict=True)), last]).rstrip()

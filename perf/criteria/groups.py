@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
-from perf.criteria.criterion import Criterion, Options
+if TYPE_CHECKING:
+    from perf.criteria.criterion import Criterion, Options
 
 GROUPS: dict[str, str] = {
     "overhead": "fixed memory of every room and an idle manager",

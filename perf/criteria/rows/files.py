@@ -45,7 +45,8 @@ def measure(options: Options) -> list[Criterion]:
         Criterion(
             "file cache under pins",
             "<= 100 MiB",
-            f"{peak / 2**20:.1f} MiB at most; {stats.evictions} evictions, {refused} refused, {wrong} wrong, {stats.bytes} left",
+            f"{peak / 2**20:.1f} MiB at most; {stats.evictions} evictions, {refused} refused, {wrong} wrong, "
+            f"{stats.bytes} left",
             f"{steps} gets of 60 files of 64 KiB to 9 MiB, up to 13 pinned, half mapped, views kept",
             verdict(peak <= LIMIT and not wrong and stats.bytes == 0),
             {"peak": peak},

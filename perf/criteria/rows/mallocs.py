@@ -7,6 +7,7 @@ is everything inside `Connection.buffer_updated`: HTTP, events, decoding, waking
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import json
 import os
@@ -15,12 +16,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from perf.criteria.criterion import Criterion, Options, verdict
-from perf.criteria.workload import client_of, one_request, run
+from perf.criteria.workload import MESSAGES, client_of, one_request, run
 from streamarena.client.connection import Connection
 from streamarena.memory import AllocationTracker
 
+AT_ONCE = 25  # paced streams side by side, so that a read brings one or a few events as in life
 TOKENS = 198  # with the first and the last frames, 200 events and more
 
 COUNTER = r"""
@@ -49,7 +52,7 @@ class _Preloaded:
             self.value = None
 
 
-async def _count(requests: int, *, tls: bool, keep_result: bool, consume: str) -> dict[str, float | None]:
+async def _count(requests: int, *, tls: bool, keep_result: bool, consume: str, pace: float) -> dict[str, float | None]:
     tracker, preloaded = AllocationTracker(), _Preloaded().value
     tracker.start()
     slot = tracker.slot()
@@ -66,10 +69,12 @@ async def _count(requests: int, *, tls: bool, keep_result: bool, consume: str) -
         original_calls += 1
 
     Connection.buffer_updated = counted
-    async with client_of(TOKENS, tls=tls, keep_result=keep_result) as client:
+    async with client_of(TOKENS, tls=tls, keep_result=keep_result, inter_token_latency=pace) as client:
 
         async def request() -> int:
-            async with client.stream(model="m", messages=[{"role": "user", "content": "x"}]) as stream:
+            if consume == "batches":
+                return await one_request(client)
+            async with client.stream(model="m", messages=MESSAGES) as stream:
                 if consume == "result":
                     return (await stream.result()).chunks
                 chunks = 0
@@ -81,12 +86,23 @@ async def _count(requests: int, *, tls: bool, keep_result: bool, consume: str) -
                 await stream.for_each(take)
                 return chunks
 
-        for _ in range(50):
-            chunks = await (request() if consume != "batches" else one_request(client))
+        async def together(count: int) -> int:
+            left, chunks = iter(range(count)), 0
+
+            async def worker() -> None:
+                nonlocal chunks
+                for _ in left:
+                    chunks = await request()
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(AT_ONCE if pace else 1):
+                    group.create_task(worker())
+            return chunks
+
+        await together(2 * AT_ONCE)
         slot_before, inside, reads, whole = slot.count, 0, original_calls, tracker.read()[2]
         preload_whole = preloaded.value if preloaded is not None else 0
-        for _ in range(requests):
-            await (request() if consume != "batches" else one_request(client))
+        chunks = await together(requests)
         return {
             "hook_path": (slot.count - slot_before) / requests if tracker.source == "hook" else None,
             "preload_path": inside / requests if preloaded is not None else None,
@@ -97,9 +113,15 @@ async def _count(requests: int, *, tls: bool, keep_result: bool, consume: str) -
         }
 
 
-def _process(requests: int, library: Path | None, *, tls: bool, keep_result: bool, consume: str, pure: bool) -> dict:
-    arguments = f"{requests}, tls={tls}, keep_result={keep_result}, consume={consume!r}"
-    code = f"import json; from perf.criteria.rows import mallocs as m; print(json.dumps(m.run(lambda: m._count({arguments}))))"
+def count(requests: int, **case: Any) -> dict[str, float | None]:
+    return run(lambda: _count(requests, **case))
+
+
+def _process(
+    requests: int, library: Path | None, *, tls: bool, keep_result: bool, consume: str, pure: bool, pace: float = 0.003
+) -> dict:
+    arguments = f"{requests}, tls={tls}, keep_result={keep_result}, consume={consume!r}, pace={pace}"
+    code = f"import json; from perf.criteria.rows import mallocs as m; print(json.dumps(m.count({arguments})))"
     environment = {**os.environ, "STREAMARENA_PURE": "1" if pure else ""}
     if library is not None:
         environment["LD_PRELOAD"] = str(library)
@@ -115,15 +137,26 @@ def compile_counter(folder: Path) -> Path | None:
         return None
     source, library = folder / "counter.c", folder / "counter.so"
     source.write_text(COUNTER, "ascii")
-    done = subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, source], check=False, capture_output=True)
+    done = subprocess.run(
+        [compiler, "-O2", "-shared", "-fPIC", "-o", library, source], check=False, capture_output=True
+    )
     return library if done.returncode == 0 else None
 
 
 CASES = (
-    ("plain TCP, typed decode, no result", True, {"tls": False, "keep_result": False, "consume": "for_each", "pure": False}),
+    (
+        "plain TCP, typed decode, no result",
+        True,
+        {"tls": False, "keep_result": False, "consume": "for_each", "pure": False},
+    ),
     ("  the same, read by batches", False, {"tls": False, "keep_result": False, "consume": "batches", "pure": False}),
     ("  the same, with result()", False, {"tls": False, "keep_result": True, "consume": "result", "pure": False}),
     ("  the same, over TLS", False, {"tls": True, "keep_result": False, "consume": "for_each", "pure": False}),
+    (
+        "  the same, sent at once",
+        False,
+        {"tls": False, "keep_result": False, "consume": "for_each", "pure": False, "pace": 0.0},
+    ),
     ("  the same, pure Python", False, {"tls": False, "keep_result": False, "consume": "for_each", "pure": True}),
 )
 
@@ -140,20 +173,19 @@ def measure(options: Options) -> list[Criterion]:
         for name, judged, case in CASES:
             hook = _process(requests, None, **case)
             preload = _process(requests, library, **case) if library else {}
-            counts = [value for value in (hook["hook_path"], preload.get("preload_path")) if value is not None]
+            path = (hook["hook_path"], preload.get("preload_path"))
+            whole = (hook["hook_whole"], preload.get("preload_whole"))
+            counts = [value for value in path if value is not None]
             rows.append(
                 Criterion(
                     f"mallocs a request: {name}" if judged else name,
                     "0.00 on the path" if judged else "-",
-                    f"hook {_figure(hook['hook_path'])}, LD_PRELOAD {_figure(preload.get('preload_path'))}; whole client "
-                    f"{_figure(hook['hook_whole'])} / {_figure(preload.get('preload_whole'))}",
-                    f"{requests} requests of {hook['chunks']} chunks in {hook['reads']:.0f} reads, after 50; counted "
-                    "inside the read callback",
-                    "shown" if not judged else verdict(bool(counts) and max(counts) < 0.005),
+                    f"hook {_figure(path[0])}, LD_PRELOAD {_figure(path[1])}; the whole client {_figure(whole[0])} / "
+                    f"{_figure(whole[1])}",
+                    f"{requests} requests of {hook['chunks']} chunks in {hook['reads']:.0f} reads, after "
+                    f"{2 * AT_ONCE}; counted inside the read callback",
+                    verdict(bool(counts) and max(counts) < 0.005) if judged else "shown",
                     {"hook": hook, "preload": preload},
                 )
             )
     return rows
-
-
-__all__ = ["measure", "run"]

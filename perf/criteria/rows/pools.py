@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from perf.criteria.criterion import Criterion, Options, verdict
 from perf.criteria.workload import MESSAGES, client_of, run
 from streamarena.memory import ManagerStats, default_manager
@@ -10,8 +12,6 @@ KINDS = ("m", "m,tokens=1", "m,tokens=60,tokens_per_chunk=5", "m,tokens=20,tool_
 
 
 async def _mixed(count: int) -> ManagerStats:
-    import asyncio
-
     manager = default_manager()
     async with client_of(20, keep_result=True) as client:
         left = iter(range(count))
@@ -36,19 +36,23 @@ def measure(options: Options) -> list[Criterion]:
     tiers = [tier for tier in stats.buffers.tiers if tier.hits + tier.misses]
     buffers = ", ".join(f"{tier.size or 'unpooled'}: {tier.hits}/{tier.hits + tier.misses}" for tier in tiers)
     used = [pool for pool in stats.pools if pool.hits + pool.misses]
-    for pool in used:
+    rows += [
+        Criterion(
+            f"reuse, pool {pool.name}",
+            "> 95 %",
+            f"{pool.reuse:.2%} ({pool.hits} hits, {pool.misses} misses, {pool.outstanding} out)",
+            f"{count} mixed requests of StreamClient with result(), 1 % oversize, 16 at a time",
+            verdict(pool.reuse > target and pool.outstanding == 0),
+            {"hits": pool.hits, "misses": pool.misses},
+        )
+        for pool in used
+    ]
+    if not used:
         rows.append(
             Criterion(
-                f"reuse, pool {pool.name}",
-                "> 95 %",
-                f"{pool.reuse:.2%} ({pool.hits} hits, {pool.misses} misses, {pool.outstanding} out)",
-                f"{count} mixed requests of StreamClient with result(), 1 % oversize, 16 at a time",
-                verdict(pool.reuse > target and pool.outstanding == 0),
-                {"hits": pool.hits, "misses": pool.misses},
+                "reuse, object pools", "> 95 %", "no pool was used", "the client takes nothing from them", "MISSED"
             )
         )
-    if not used:
-        rows.append(Criterion("reuse, object pools", "> 95 %", "no pool was used", "the client takes nothing from them", "MISSED"))
     chunks = stats.arenas.chunks
     rows.append(
         Criterion(

@@ -42,13 +42,14 @@ async def _open(count: int, tls: bool) -> dict[str, float]:
         return {"total": after, "empty": empty, "stream": (after - before) / (count - 1)}
 
 
+def opened(count: int, tls: bool) -> dict[str, float]:
+    return run(lambda: _open(count, tls))
+
+
 def _process(count: int, tls: bool) -> dict[str, float]:
-    code = f"import json; from perf.criteria.rows import resident as r; print(json.dumps(r.run(lambda: r._open({count}, {tls}))))"
+    code = f"import json; from perf.criteria.rows import resident as r; print(json.dumps(r.opened({count}, {tls})))"
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, timeout=200)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-__all__ = ["measure", "run"]
 
 
 def measure(options: Options) -> list[Criterion]:
@@ -56,15 +57,15 @@ def measure(options: Options) -> list[Criterion]:
     rows = []
     for tls, name in ((False, "plain"), (True, "TLS")):
         rounds = [_process(count, tls) for _ in range(options.count(3, 1))]
-        total = [one["total"] for one in rounds]
+        total, empty = [one["total"] for one in rounds], statistics.median(one["empty"] for one in rounds)
+        streams = median_and_spread([one["stream"] / 1e3 for one in rounds], "kB a stream", 1)
         rows.append(
             Criterion(
                 f"total resident, {count} open {name} streams",
-                "< 50 MB" if not tls else "-",
-                f"{median_and_spread([value / 1e6 for value in total], 'MB', 1)}; "
-                f"{median_and_spread([one['stream'] / 1e3 for one in rounds], 'kB a stream', 1)}",
-                f"Rss of the whole client process, all streams receiving; {statistics.median(one['empty'] for one in rounds) / 1e6:.1f} "
-                "MB of it before the first request (interpreter, uvloop, OpenSSL)",
+                "-" if tls else "< 50 MB",
+                f"{median_and_spread([value / 1e6 for value in total], 'MB', 1)}; {streams}",
+                f"Rss of the whole client process, all streams receiving; {empty / 1e6:.1f} MB of it before the first "
+                "request (interpreter, uvloop, OpenSSL, our rooms)",
                 "shown" if tls else verdict(statistics.median(total) < LIMIT),
                 {"rounds": rounds},
             )

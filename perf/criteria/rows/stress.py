@@ -85,8 +85,8 @@ def measure(options: Options) -> list[Criterion]:
         Criterion(
             "stress: random order",
             "nothing wrong, nothing left",
-            f"{second.closed:,} scopes, {second.allocations:,} spans, {second.escaped} escaped and whole, {wrong_mixed} wrong, "
-            f"{left} left",
+            f"{second.closed:,} scopes, {second.allocations:,} spans, {second.escaped} escaped and whole, "
+            f"{wrong_mixed} wrong, {left} left",
             "4 threads; nesting to depth 7, spans of 0 to 40,000 bytes, buffers, exceptions, views kept past the end",
             verdict(wrong_mixed == 0 and left == 0),
             {"escaped": second.escaped},
