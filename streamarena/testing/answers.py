@@ -1,8 +1,8 @@
 """From a model request to the plan of its response: chunks through the API's encoder, with their delays.
 
 Invariants: the first content frame is due at the end of prefill plus the drawn time to first token, every further one
-after as many inter-token latencies as it has tokens, whatever the encoder makes of it; a reply that is not streamed
-takes the same time in all.
+after as many inter-token latencies as it has tokens; what an encoder holds back leaves with the next bytes, at the time
+it would have had. A reply that is not streamed takes the same time in all.
 Cost: one encoder a reply. Not here: the clock, sockets, faults.
 """
 
@@ -12,11 +12,13 @@ import random
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Final
 
-from streamarena.providers import encoder_for
-from streamarena.providers.chunks import Chunk, ErrorChunk
-from streamarena.testing.bodies import Message, error_body, message_body
+import orjson
+
+from streamarena.providers import Accumulator, encoder_for
+from streamarena.providers.chunks import ErrorChunk
+from streamarena.testing.bodies import error_body
 from streamarena.testing.faults import FaultContext
-from streamarena.testing.frames import Action, Frame, Plan
+from streamarena.testing.frames import Action, Frame, Plan, as_json_array
 from streamarena.testing.replies import Reply
 
 if TYPE_CHECKING:
@@ -63,8 +65,12 @@ class ModelAnswer:
         headers = [("x-request-id", str(self.record.number)), ("x-fake-llm-id", self._id)]
         if not self.request.stream:
             return self._whole(prefill, slowdown, headers)
-        headers[:0] = [("content-type", self._encoder.content_type), ("cache-control", "no-cache")]
-        return Plan(200, headers, self._streamed(prefill, slowdown))
+        body = self._streamed(prefill, slowdown)
+        kind = self._encoder.content_type
+        if not self.request.server_sent:
+            kind, body = "application/json", as_json_array(body)
+        headers[:0] = [("content-type", kind), ("cache-control", "no-cache")]
+        return Plan(200, headers, body)
 
     def fault_context(self, freeze: Callable[[float], None]) -> FaultContext:
         """Return what faults need of this request's API."""
@@ -75,21 +81,22 @@ class ModelAnswer:
         reply = Reply(self.request, source, self._id)
         wait = prefill + settings.ttft.sample(source)
         first = True
+        delay, tokens = 0.0, 0
         for piece in reply.frames():
             data = encode(piece.chunks)
-            if not piece.tokens:
-                if data:
-                    yield Frame(0.0, data)
-                continue
-            if first:
+            if piece.tokens and first:
                 first = False
                 delay = yield from self._pinged(wait)
-            else:
-                delay = settings.inter_token_latency.sample(source) * piece.tokens * slowdown()
-            yield Frame(delay, data, piece.tokens)
+            elif piece.tokens:
+                delay += settings.inter_token_latency.sample(source) * piece.tokens * slowdown()
+            tokens += piece.tokens
+            if data:
+                yield Frame(delay, data, tokens)
+                delay, tokens = 0.0, 0
         self.record.output_tokens = reply.output_tokens
         # The end marker and the end of the body leave together: a client may close as soon as it sees the marker.
-        yield Frame(0.0, self._encoder.finish(), action=Action.END)
+        # Some wires hold tool calls back until here, with the time that they took.
+        yield Frame(delay, self._encoder.finish(), tokens, Action.END)
 
     def _pinged(self, wait: float) -> Generator[Frame, None, float]:
         """Send keep-alives while the first content is waited for; return what is left of the wait."""
@@ -104,15 +111,15 @@ class ModelAnswer:
         settings, source = self.request.settings, self._source
         reply = Reply(self.request, source, self._id)
         delay = prefill + settings.ttft.sample(source)
-        chunks: list[Chunk] = []
+        whole = Accumulator(self.request.api)
         content = 0
         for piece in reply.frames():
-            chunks += piece.chunks
+            whole.extend(piece.chunks)
             if piece.tokens and content:
                 delay += settings.inter_token_latency.sample(source) * piece.tokens * slowdown()
             content += piece.tokens
         self.record.output_tokens = reply.output_tokens
-        body = message_body(self.request.api, Message(chunks, self._created))
+        body = orjson.dumps(whole.message(created=self._created))
         headers = [("content-type", "application/json"), *headers]
         return Plan(200, headers, iter((Frame(delay, body, max(1, content), Action.END),)), len(body))
 

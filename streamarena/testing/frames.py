@@ -18,7 +18,7 @@ import msgspec
 
 from streamarena.testing.connection import response_head
 
-__all__ = ["Action", "Frame", "LAST_CHUNK", "Plan", "chunked", "render"]
+__all__ = ["Action", "Frame", "LAST_CHUNK", "Plan", "as_json_array", "chunked", "render"]
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
@@ -70,6 +70,20 @@ class Plan(msgspec.Struct):
 def chunked(data: bytes) -> bytes:
     """Return `data` as one chunk of chunked transfer coding (RFC 9112, section 7.1)."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+def as_json_array(body: Iterator[Frame]) -> Iterator[Frame]:
+    """Turn server-sent events into one JSON array, which is how Gemini streams unless it is asked for `alt=sse`."""
+    before = b"["
+    for frame in body:
+        data = b""
+        for line in frame.data.splitlines():
+            if line.startswith(b"data: "):
+                data += before + line.removeprefix(b"data: ")
+                before = b",\r\n"
+        if frame.action is Action.END:
+            data += b"]" if before != b"[" else b"[]"
+        yield Frame(frame.delay, data, frame.tokens, frame.action)
 
 
 def render(plan: Plan) -> Iterator[Frame]:

@@ -111,3 +111,16 @@ async def test_openai_streams_over_tls():
     ):
         stream = await client.chat.completions.create(model="m", messages=QUESTION, stream=True)
         assert len([chunk async for chunk in stream]) == 5
+
+
+async def test_openai_reads_a_responses_stream_and_a_whole_response():
+    async with quick(tokens=12) as llm, openai_client(llm) as client:
+        async with client.responses.stream(model="m,reasoning=3,tools=1", input="Which way?") as stream:
+            text = "".join([event.delta async for event in stream if event.type == "response.output_text.delta"])
+            final = await stream.get_final_response()
+        whole = await client.responses.create(model="m", input="Which way?")
+    assert len(text.split()) == 12
+    assert final.output_text == text
+    assert [item.type for item in final.output] == ["reasoning", "message", "function_call"]
+    assert final.usage.output_tokens > 15
+    assert len(whole.output_text.split()) == 12
