@@ -10,6 +10,7 @@ import sys
 
 BENCHES: dict[str, tuple[str, str]] = {
     "client": ("perf.macro.client", "client CPU per chunk over real sockets, against other clients"),
+    "memory": ("perf.macro.memory", "memory of an open stream, against other clients"),
     "sse": ("perf.micro.sse", "events parsed from bytes, against other parsers"),
     "pipeline": ("perf.micro.pipeline", "items through stages, against generators, queues and memory streams"),
 }

@@ -209,6 +209,7 @@ class StreamRequest:
             else:
                 stream.attempts = attempts
                 self._stream = stream
+                self._request = b""  # it will not be sent again, and a thousand open streams would keep a thousand
                 return stream
 
     async def __aexit__(

@@ -14,6 +14,7 @@ Source: RFC 9112 (HTTP/1.1), sections 6 (message body length), 7 (transfer codin
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
@@ -252,7 +253,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._field_bytes > self._max_header_bytes:
             raise HeaderTooLargeError(self._max_header_bytes, self._field_bytes, "Limits.header_bytes")
         if not self._head_done:
-            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            key = _field_name(name) if len(name) <= 64 else name.decode("latin-1").lower()
+            text = value.decode("latin-1")
             earlier = self._headers.get(key)
             self._headers[key] = text if earlier is None else f"{earlier}, {text}"
 
@@ -302,6 +304,12 @@ class Connection(asyncio.BufferedProtocol):
         self._informational = False
         self._body_until_close = False
         self._response_started = False
+
+
+@functools.lru_cache(maxsize=256)
+def _field_name(name: bytes) -> str:
+    """Return a field's name in lower case, one shared text for each name: a thousand streams hold the same ten."""
+    return name.decode("latin-1").lower()
 
 
 def _cause_of(error: Exception) -> Exception:

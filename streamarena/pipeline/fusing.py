@@ -64,9 +64,10 @@ _MAX_NESTED_LOOPS = 12  # CPython refuses more than 20 statically nested blocks;
 _MAX_STEPS = 60  # keeps one generated function small; the rest becomes a function of its own
 _MAX_KNOWN_TYPES = 256
 
-_PLAIN_TYPES = frozenset(
-    {type(None), bool, int, float, str, bytes, bytearray, memoryview, list, tuple, dict, set, frozenset}
-)
+# Types that have been seen not to be awaitable, for all runs together: what a type is does not depend on who asks.
+_known_types: set[type] = {
+    *(type(None), bool, int, float, str, bytes, bytearray, memoryview, list, tuple, dict, set, frozenset)
+}
 
 
 def fuse(steps: Sequence[Step], callables: Sequence[Any], *, keep: bool = True) -> Runner:
@@ -112,8 +113,7 @@ def _assemble(steps: Sequence[Step], callables: Sequence[Any], ending: str) -> R
         rest = _assemble(steps[cut:], callables[cut:], ending)
         ending = "rest"
     shape = "".join(step.kind.value for step in steps[:cut])
-    known = set(_PLAIN_TYPES)
-    return _builder(shape, ending)(tuple(callables[:cut]), known, _checker(steps[:cut], known), rest)
+    return _builder(shape, ending)(tuple(callables[:cut]), _known_types, _checker(steps[:cut]), rest)
 
 
 def _first_cut(steps: Sequence[Step]) -> int:
@@ -155,15 +155,15 @@ def _builder(shape: str, ending: str) -> Callable[..., Runner]:
     return build
 
 
-def _checker(steps: Sequence[Step], known: set[type]) -> Callable[[object, int], None]:
-    """What the loop calls for a value of a type that is not in `known`, the set that it asks first."""
+def _checker(steps: Sequence[Step]) -> Callable[[object, int], None]:
+    """What the loop calls for a value of a type that is not in `_known_types`, the set that it asks first."""
 
     def check(value: object, index: int) -> None:
         kind = type(value)
         if issubclass(kind, Awaitable):
             _refuse(value, steps[index])
-        if len(known) < _MAX_KNOWN_TYPES:  # past it every such value is checked: slower, and still right
-            known.add(kind)
+        if len(_known_types) < _MAX_KNOWN_TYPES:  # past it every such value is checked: slower, and still right
+            _known_types.add(kind)
 
     return check
 
