@@ -45,9 +45,20 @@ class Decoder(Protocol):
         fallbacks: events that did not fit the typed form and were decoded again, tolerantly.
     """
 
-    framing: ClassVar[Framing]
-    complete: bool
-    fallbacks: int
+    @property
+    def framing(self) -> Framing:
+        """How bytes become events on this wire."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stream has come to its own end."""
+        ...
+
+    @property
+    def fallbacks(self) -> int:
+        """How many events needed the tolerant decode."""
+        ...
 
     def decode(self, event: WireEvent, /) -> Sequence[Chunk]:
         """Return the chunks of one event, in wire order; `NO_CHUNKS` where it has none.

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 from streamarena.errors import ConfigurationError
 from streamarena.providers.dialects import DIALECTS
 from streamarena.providers.interfaces import Decoder, Encoder  # noqa: TC001 - annotations stay readable at run time
+from streamarena.providers.tags import ThinkTagDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["APIS", "WIRES", "decoder_for", "encoder_for", "wire_of"]
+__all__ = ["APIS", "BY_API", "WIRES", "decoder_for", "encoder_for", "wire_of"]
 
 _DECODERS: Final[dict[str, str]] = {
     "openai-chat": "openai_chat:OpenAIChatDecoder",
@@ -36,6 +37,8 @@ _ENCODERS: Final[dict[str, str]] = {
     "ollama": "ollama:OllamaEncoder",
 }
 
+BY_API: Final = "by api"  # the default of `think_tag`: what the API's dialect says
+
 WIRES: Final[tuple[str, ...]] = tuple(_DECODERS)
 APIS: Final[tuple[str, ...]] = (*WIRES, *(name for name in DIALECTS if name not in _DECODERS))
 
@@ -54,14 +57,22 @@ def wire_of(api: str) -> str:
     return dialect.wire
 
 
-def decoder_for(api: str) -> Decoder:
+def decoder_for(api: str, *, think_tag: str | None = BY_API) -> Decoder:
     """Return a new decoder for one stream at a time.
+
+    Args:
+        api: the name of a wire API, or of a member of the OpenAI-compatible family.
+        think_tag: the tag inside which a model's text is reasoning, as `"think"` for `<think>...</think>` at the very
+            start; None for none. By default it is looked for where servers are known to leave it in the text.
 
     Raises:
         ConfigurationError: no API has this name.
     """
     decoder: Decoder = _load("decoders", _DECODERS[wire_of(api)])()
-    return decoder
+    if think_tag is BY_API:
+        dialect = DIALECTS.get(api)
+        think_tag = dialect.think_tag if dialect is not None else None
+    return decoder if think_tag is None else ThinkTagDecoder(decoder, think_tag)
 
 
 def encoder_for(api: str, **options: object) -> Encoder:
