@@ -37,6 +37,7 @@ without parsing text. A limit that was met names itself and the setting that rai
     ├── ProviderError                   the model's provider answered with an error; `.status`, `.body`
     │   ├── UnexpectedContentError      a 200 that is not a stream: an HTML page, a JSON body
     │   └── DecodeError                 an event whose shape no decoder knows
+    ├── ToolCallError                   a model's tool call that must not be run; `.tool`, `.arguments`, `.missing`
     ├── ContextError                    a history cannot be brought into the window
     │   ├── CannotFitError              `.smallest` is the least budget that would do
     │   └── TokenBudgetExceededError    a stream passed its output or window limit; `.state`
@@ -106,6 +107,7 @@ __all__ = [
     "ProviderError",
     "UnexpectedContentError",
     "DecodeError",
+    "ToolCallError",
     "ContextError",
     "CannotFitError",
     "HistoryTooLongError",
@@ -283,6 +285,20 @@ class UnexpectedContentError(ProviderError):
 
 class DecodeError(ProviderError):
     """An event whose shape no decoder knows, not even the tolerant one."""
+
+
+class ToolCallError(StreamArenaError):
+    """A model's tool call that must not be run: its arguments are not JSON, not an object, or lack something.
+
+    Attributes:
+        tool: the tool's name; arguments: their text as it came; missing: required members that are not there.
+    """
+
+    def __init__(self, tool: str, reason: str, arguments: str, missing: tuple[str, ...] = ()) -> None:
+        super().__init__(f"the call of {tool!r} cannot be run: {reason}")
+        self.tool = tool
+        self.arguments = arguments
+        self.missing = missing
 
 
 # ---------------------------------------------------------------- context and prompts

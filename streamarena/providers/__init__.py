@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from streamarena.providers.accumulator import Accumulator, FragmentArena
+from streamarena.providers.assembly import ToolCallAssembler
 from streamarena.providers.chunks import (
     Chunk,
     ChunkKind,
@@ -25,8 +26,11 @@ from streamarena.providers.chunks import (
 from streamarena.providers.dialects import DIALECTS, Dialect
 from streamarena.providers.framing import Framer, LineFramer, framer_for, framing_of, last_events
 from streamarena.providers.interfaces import NO_CHUNKS, Decoder, Encoder, Framing, WireEvent
+from streamarena.providers.partial_json import PartialJSON
 from streamarena.providers.registry import APIS, WIRES, decoder_for, encoder_for, wire_of
 from streamarena.providers.replies import Block, Reply, ReplyChoice
+from streamarena.providers.tags import Run, TagMatcher
+from streamarena.providers.tools import ParsedCall, mcp_tool_name, parse_call, same_mcp_tool
 
 __all__ = [
     "decoder_for",
@@ -41,6 +45,14 @@ __all__ = [
     "LineFramer",
     "Accumulator",
     "FragmentArena",
+    "ToolCallAssembler",
+    "PartialJSON",
+    "ParsedCall",
+    "parse_call",
+    "mcp_tool_name",
+    "same_mcp_tool",
+    "TagMatcher",
+    "Run",
     "Reply",
     "ReplyChoice",
     "Block",

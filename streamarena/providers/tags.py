@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from streamarena.providers.chunks import Chunk, FinishChunk, ReasoningChunk, TextChunk
 from streamarena.providers.interfaces import NO_CHUNKS, Decoder, Framing, WireEvent
 
-__all__ = ["Run", "TagMatcher", "ThinkTagDecoder"]
+__all__ = ["DEFAULT_MAX_HELD", "Run", "TagMatcher", "ThinkTagDecoder"]
 
 _TEXT, _OPEN, _CLOSE = range(3)
 DEFAULT_MAX_HELD: Final = 4096
