@@ -14,6 +14,7 @@ __all__ = ["COMMANDS", "group"]
 COMMANDS: Final[dict[str, str]] = {
     "demo": "Run hundreds of streams against an embedded fake model server.",
     "chat": "Ask a model one question and print the answer as it streams.",
+    "load": "Load-test a model server and say how far the figures can be trusted.",
     "doctor": "Say which implementations are active and what is installed.",
     "fake-llm": "Serve a fake model on loopback, with delays and faults.",
     "context": "Count, trim and explain conversations; models and vocabularies.",
