@@ -3,7 +3,8 @@
 Noting content stores a time and nothing else; the timer looks at it when it fires and sets itself again for what is
 left. While the stream waits for its own consumer the content clocks stand still: `hold` and `release` bracket that.
 
-Cost: an attribute for each read that brought content; at most one timer firing for each limit's length.
+Cost: an attribute for each read that brought content; at most one timer firing for each limit's length. Inside a read
+callback no timer is set, but for the one that all lingering streams of a loop share.
 Times are nanoseconds of `time.perf_counter_ns`, the same that stamp a stream's timings.
 Not here: what content is (`Chunk.is_content`), and what a timeout does to the stream.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, overload
+from weakref import WeakKeyDictionary, ref
 
 from streamarena.errors import FirstContentTimeoutError, IdleTimeoutError, StreamTimeoutError, TotalTimeoutError
 
@@ -34,7 +36,18 @@ class ContentClock:
         on_timeout: called once with the error when a limit passes.
     """
 
-    __slots__ = ("_deadline", "_first_seen", "_held", "_last", "_limit", "_loop", "_on_timeout", "_timeouts", "_timer")
+    __slots__ = (
+        "_armed_for",
+        "_deadline",
+        "_first_seen",
+        "_held",
+        "_last",
+        "_limit",
+        "_loop",
+        "_on_timeout",
+        "_timeouts",
+        "_timer",
+    )
 
     def __init__(
         self,
@@ -52,6 +65,7 @@ class ContentClock:
         self._held = False
         self._last = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._armed_for = 0
 
     def start(self, now: int) -> None:
         """Start counting: the request has just been sent."""
@@ -71,7 +85,7 @@ class ContentClock:
         limit = _nanoseconds(seconds)
         if self._limit is None or self._limit > limit:
             self._limit = limit
-            self._arm()
+            _lingering_of(self._loop).add(self, self._last + limit)
 
     def hold(self) -> None:
         """Stop the content clocks: it is the consumer's turn."""
@@ -91,6 +105,9 @@ class ContentClock:
             self._timer.cancel()
             self._timer = None
         self._limit = self._deadline = None
+        lingering = _lingering.get(self._loop)
+        if lingering is not None:
+            lingering.clocks.pop(self, None)
 
     def _due(self) -> int | None:
         content = None if self._limit is None or self._held else self._last + self._limit
@@ -98,10 +115,19 @@ class ContentClock:
             return content if self._deadline is None else self._deadline
         return min(content, self._deadline)
 
-    def _arm(self) -> None:
+    def look(self) -> None:
+        """Do now what the timer does when it fires."""
         if self._timer is not None:
             self._timer.cancel()
+        self._fire()
+
+    def _arm(self) -> None:
         due = self._due()
+        if self._timer is not None:
+            if due is not None and self._armed_for <= due:
+                return  # it fires before that, looks, and sets itself again: a timer of uvloop costs a malloc
+            self._timer.cancel()
+        self._armed_for = due or 0
         if due is None:
             self._timer = None
         else:
@@ -134,3 +160,46 @@ def _nanoseconds(seconds: None) -> None: ...
 
 def _nanoseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1e9)
+
+
+class _Lingering:
+    """The clocks of one loop that wait for the end of a body that has said its last word, with one timer for all.
+
+    Nearly every such wait ends within the same moment; a timer for each would be set and cancelled for nothing.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = ref(loop)  # a timer's handle would keep the loop alive too: none is held, and none is cancelled
+        self._armed_for = 0
+        self.clocks: dict[ContentClock, int] = {}
+
+    def add(self, clock: ContentClock, due: int) -> None:
+        """Look at a clock when its time is due."""
+        self.clocks[clock] = due
+        if not self._armed_for or due < self._armed_for:
+            self._arm(due)
+
+    def _arm(self, due: int) -> None:
+        loop = self._loop()
+        if loop is not None:
+            self._armed_for = due
+            loop.call_later(max(0, due - time.perf_counter_ns()) / 1e9, self._fire)
+
+    def _fire(self) -> None:
+        self._armed_for = 0
+        now = time.perf_counter_ns()
+        for clock in [clock for clock, due in self.clocks.items() if due <= now]:
+            del self.clocks[clock]
+            clock.look()
+        if self.clocks:
+            self._arm(min(self.clocks.values()))
+
+
+_lingering: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lingering] = WeakKeyDictionary()
+
+
+def _lingering_of(loop: asyncio.AbstractEventLoop) -> _Lingering:
+    lingering = _lingering.get(loop)
+    if lingering is None:
+        lingering = _lingering[loop] = _Lingering(loop)
+    return lingering
