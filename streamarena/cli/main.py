@@ -17,6 +17,7 @@ COMMANDS: Final[dict[str, str]] = {
     "load": "Load-test a model server and say how far the figures can be trusted.",
     "doctor": "Say which implementations are active and what is installed.",
     "fake-llm": "Serve a fake model on loopback, with delays and faults.",
+    "profile": "Run a Python program and watch its memory.",
     "context": "Count, trim and explain conversations; models and vocabularies.",
     "chaos": "Put a misbehaving TCP proxy in front of a server.",
 }

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import TypeAlias
 
-__all__ = ["LeakSlope", "MemoryProfiler", "MemoryReport", "MemorySnapshot", "Source"]
+__all__ = ["LeakSlope", "MemoryProfiler", "MemoryReport", "MemorySnapshot", "Source", "spark_line"]
 
 Source: TypeAlias = Callable[[], int]
 
@@ -106,12 +106,12 @@ class MemoryReport:
 
     def to_text(self, width: int = 32) -> str:
         """Return a table, one line a source: now, peak, growth an hour, and its course in `width` columns."""
-        lines = [f"{'source':<14}{'now':>14}{'peak':>14}{'an hour':>14}  course"]
+        lines = [f"{'source':<14}{'now':>14}{'peak':>14}{'an hour':>16}  course"]
         for name in self.names:
-            course = _bars([each[name] for each in self.snapshots], width)
+            course = spark_line([each[name] for each in self.snapshots], width)
             hourly = self.slopes[name].per_second * 3600 if name in self.slopes else 0.0
             now, peak = self.current.get(name, 0), self.peaks.get(name, 0)
-            lines.append(f"{name:<14}{now:>14,}{peak:>14,}{hourly:>+14,.0f}  {course}")
+            lines.append(f"{name:<14}{now:>14,}{peak:>14,}{hourly:>+16,.0f}  {course}")
         return "\n".join(lines)
 
     def to_picture(self, path: str) -> None:
@@ -203,6 +203,16 @@ class MemoryProfiler:
         self._stride *= 2
 
 
+def spark_line(values: Sequence[int], width: int) -> str:
+    """Return the course of some values in at most `width` characters, from the lowest to the highest bar."""
+    if not values:
+        return ""
+    columns = [values[index * len(values) // width] for index in range(width)] if len(values) > width else values
+    low, high = min(columns), max(columns)
+    scale = (len(_BARS) - 1) / (high - low) if high > low else 0
+    return "".join(_BARS[int((value - low) * scale)] for value in columns)
+
+
 def _slope(points: list[tuple[float, int]]) -> LeakSlope:
     if len(points) < 2:
         return LeakSlope(0.0, 0.0, 0.0)
@@ -217,12 +227,3 @@ def _slope(points: list[tuple[float, int]]) -> LeakSlope:
     per_second = common / spread
     fit = common**2 / (spread * variation) if variation else 0.0
     return LeakSlope(per_second, per_second * (points[-1][0] - points[0][0]), fit)
-
-
-def _bars(values: list[int], width: int) -> str:
-    if not values:
-        return ""
-    columns = [values[index * len(values) // width] for index in range(width)] if len(values) > width else values
-    low, high = min(columns), max(columns)
-    scale = (len(_BARS) - 1) / (high - low) if high > low else 0
-    return "".join(_BARS[int((value - low) * scale)] for value in columns)
