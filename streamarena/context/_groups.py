@@ -12,7 +12,6 @@ Not here: choosing groups (`trimming.py`) and mending unsound ones (`repair.py`)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from streamarena.context.messages import Message, block_type
@@ -20,16 +19,27 @@ from streamarena.context.messages import Message, block_type
 __all__ = ["Group", "call_ids", "group_messages", "is_system", "result_ids"]
 
 _SYSTEM: Final = frozenset({"system", "developer"})
+_SPEAKERS: Final = frozenset({"user", "assistant"})
+_PLAIN: Final = frozenset({str, type(None)})
 
 
-@dataclass(slots=True, eq=False)
 class Group:
-    """Messages that stand or fall together, by their indices in the history."""
+    """Messages that stand or fall together.
 
-    indices: list[int]
-    sound: bool = True
-    starts_turn: bool = False
-    tools: list[str] = field(default_factory=list[str])
+    Attributes:
+        indices: of its messages in the history, ascending. sound: whether calls and results pair.
+        starts_turn: whether it begins with a user's words.
+        cost: tokens, once somebody has counted them. kept: whether a selection keeps it.
+    """
+
+    __slots__ = ("cost", "indices", "kept", "sound", "starts_turn")
+
+    def __init__(self, indices: list[int], starts_turn: bool = False, sound: bool = True) -> None:
+        self.indices = indices
+        self.starts_turn = starts_turn
+        self.sound = sound
+        self.cost: int | None = None
+        self.kept = False
 
 
 def is_system(message: Message) -> bool:
@@ -37,102 +47,119 @@ def is_system(message: Message) -> bool:
     return message.get("role") in _SYSTEM
 
 
-def call_ids(message: Message) -> Sequence[str]:
+def call_ids(message: Message) -> Sequence[Any]:
     """Return the ids of the tool calls that a message makes."""
     calls = message.get("tool_calls")
     if calls:
-        return [str(call.get("id")) for call in cast(Sequence[Mapping[str, Any]], calls)]
+        return [call.get("id") for call in cast(Sequence[Mapping[str, Any]], calls)]
     content = message.get("content")
     if isinstance(content, list):
         if message.get("role") != "assistant":
             return ()
         blocks = cast(Sequence[Mapping[str, Any]], content)
-        return [str(block.get("id")) for block in blocks if block_type(block) == "tool_use"]
-    return (str(message.get("call_id")),) if message.get("type") == "function_call" else ()
+        return [block.get("id") for block in blocks if block_type(block) == "tool_use"]
+    return (message.get("call_id"),) if message.get("type") == "function_call" else ()
 
 
-def result_ids(message: Message) -> Sequence[str]:
+def result_ids(message: Message) -> Sequence[Any]:
     """Return the ids of the tool calls that a message answers."""
     role = message.get("role")
     if role == "tool":
-        return (str(message.get("tool_call_id")),)
+        return (message.get("tool_call_id"),)
     content = message.get("content")
     if role == "user" and isinstance(content, list):
         blocks = cast(Sequence[Mapping[str, Any]], content)
-        return [str(block.get("tool_use_id")) for block in blocks if block_type(block) == "tool_result"]
-    return (str(message.get("call_id")),) if message.get("type") == "function_call_output" else ()
+        return [block.get("tool_use_id") for block in blocks if block_type(block) == "tool_result"]
+    return (message.get("call_id"),) if message.get("type") == "function_call_output" else ()
 
 
 def group_messages(messages: Sequence[Message]) -> tuple[list[int], list[Group]]:
     """Return the indices of system messages, and all other messages as groups in the order of their beginnings."""
     systems: list[int] = []
-    groups: list[Group] = []
-    owner: dict[str, Group] = {}
-    reasoning: Group | None = None
+    state = _Grouping()
+    groups, owner = state.groups, state.owner
     for index, message in enumerate(messages):
         role = message.get("role")
         if role in _SYSTEM:
             systems.append(index)
             continue
-        # The usual message first: text, and no call in it.
-        if isinstance(message.get("content"), str) and role in {"user", "assistant"} and "tool_calls" not in message:
-            group = Group([index], True, role == "user")
-            groups.append(group)
-            reasoning = None
-            continue
-        group = _joined(index, message, owner, groups)
-        if reasoning is not None:
-            _merge(group, reasoning, groups, owner)
-        reasoning = group if message.get("type") == "reasoning" else None
-    for group in owner.values():
-        group.sound = False
-    if reasoning is not None:
-        reasoning.sound = False
-    groups.sort(key=_beginning)
-    return systems, groups
+        # The usual kinds first, without a function call: an OpenAI-style result of an open call, a call, and words.
+        if state.reasoning is None:
+            if role == "tool":
+                called = owner.pop(message.get("tool_call_id"), None)
+                if called is not None:
+                    called.indices.append(index)
+                    continue
+            elif role in _SPEAKERS and type(message.get("content")) in _PLAIN:
+                group = Group([index], role == "user")
+                groups.append(group)
+                for call in message.get("tool_calls") or ():
+                    state.open_call(call.get("id"), group)
+                continue
+        state.join(index, message)
+    return systems, state.finished()
 
 
-def _beginning(group: Group) -> int:
-    return group.indices[0]
+class _Grouping:
+    """Groups in the making: the calls that are open, by id, and a reasoning item that waits for what it belongs to."""
 
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self.owner: dict[Any, Group] = {}
+        self.reasoning: Group | None = None
+        self._merged = False
 
-def _joined(index: int, message: Message, owner: dict[str, Group], groups: list[Group]) -> Group:
-    """Put a message into the group whose calls it answers, or into one of its own; note the calls it opens."""
-    results = result_ids(message)
-    group: Group | None = None
-    sound = True
-    for result in dict.fromkeys(results):
-        called = owner.pop(result, None)
-        if called is None:
-            sound = False
-        elif group is None:
-            group = called
-        elif group is not called:
-            _merge(group, called, groups, owner)
-    if len(set(results)) != len(results):
-        sound = False
-    if group is None:
-        group = Group([], True, message.get("role") == "user" and not results)
-        groups.append(group)
-    group.indices.append(index)
-    group.sound = group.sound and sound
-    calls = call_ids(message)
-    if len(set(calls)) != len(calls):
-        group.sound = False
-    for call in calls:
-        earlier = owner.get(call)
-        if earlier is not None:  # an id used again before it was answered: the earlier call will never be
+    def join(self, index: int, message: Message) -> None:
+        """Put a message into the group whose calls it answers, or into one of its own; note the calls it opens."""
+        results = result_ids(message)
+        group: Group | None = None
+        sound = len(set(results)) == len(results)
+        for result in dict.fromkeys(results):
+            called = self.owner.pop(result, None)
+            if called is None:
+                sound = False
+            elif group is None:
+                group = called
+            elif group is not called:
+                self.merge(group, called)
+        if group is None:
+            group = Group([], message.get("role") == "user" and not results)
+            self.groups.append(group)
+        group.indices.append(index)
+        group.sound = group.sound and sound
+        for call in call_ids(message):
+            self.open_call(call, group)
+        if self.reasoning is not None:
+            self.merge(group, self.reasoning)
+        self.reasoning = group if message.get("type") == "reasoning" else None
+
+    def open_call(self, call: Any, group: Group) -> None:  # noqa: ANN401 - an id as it was given
+        """Note a call; one with the same id that is still open will never be answered, in the same message too."""
+        earlier = self.owner.get(call)
+        if earlier is not None:
             earlier.sound = False
-        owner[call] = group
-    return group
+        self.owner[call] = group
 
+    def merge(self, group: Group, other: Group) -> None:
+        """Move everything of `other` into `group`; rare, so the list is searched from its end."""
+        group.starts_turn = other.starts_turn if other.indices[0] < group.indices[0] else group.starts_turn
+        group.indices = sorted([*group.indices, *other.indices])
+        group.sound = group.sound and other.sound
+        for position in range(len(self.groups) - 1, -1, -1):
+            if self.groups[position] is other:
+                del self.groups[position]
+                break
+        for call, holder in self.owner.items():
+            if holder is other:
+                self.owner[call] = group
+        self._merged = True
 
-def _merge(group: Group, other: Group, groups: list[Group], owner: dict[str, Group]) -> None:
-    """Move everything of `other` into `group`; rare, so the list is searched."""
-    group.indices = sorted([*group.indices, *other.indices])
-    group.sound = group.sound and other.sound
-    group.starts_turn = other.starts_turn if other.indices[0] < group.indices[0] else group.starts_turn
-    groups.remove(other)
-    for call, holder in owner.items():
-        if holder is other:
-            owner[call] = group
+    def finished(self) -> list[Group]:
+        """Return the groups in order; what is still open is not sound."""
+        for group in self.owner.values():
+            group.sound = False
+        if self.reasoning is not None:
+            self.reasoning.sound = False
+        if self._merged:
+            self.groups.sort(key=lambda group: group.indices[0])
+        return self.groups

@@ -26,7 +26,7 @@ class Selection:
     """A choice of groups in the making."""
 
     __slots__ = (
-        "_anchor", "_candidates", "_costs", "_count", "_kept", "_messages", "_required", "_taken", "budget", "systems",
+        "_anchor", "_candidates", "_count", "_dropped", "_messages", "_required", "_taken", "budget", "systems",
         "total", "unsound",
     )  # fmt: skip
 
@@ -42,18 +42,24 @@ class Selection:
     ) -> None:
         self.budget = budget
         self.systems = frozenset(systems)
-        self.unsound = {index for group in groups if not group.sound for index in group.indices}
         self._messages = messages
         self._count = count
         self._anchor: Group | None = None
         self._taken: list[Group] = []  # in the order of the walk, so the oldest of a walk back is the last
-        self._costs: dict[Group, int] = {}
+        self._dropped: tuple[int, ...] | None = None
         self._candidates = [group for group in groups if group.sound]
-        self._required = [group for group in self._candidates if required and not self._free(group, required)]
-        if self.unsound and any(index in self.unsound for index in required):
-            raise CannotFitError(budget, None)
-        self._kept: set[Group] = set(self._required)
-        self.total = sum(count(messages[index]) for index in systems) + sum(map(self._cost, self._required))
+        self.unsound: frozenset[int] = frozenset()
+        if len(self._candidates) != len(groups):
+            self.unsound = frozenset(index for group in groups if not group.sound for index in group.indices)
+        self._required: list[Group] = []
+        if required:
+            self._required = [group for group in self._candidates if not self._free(group, required)]
+            if not self.unsound.isdisjoint(required):
+                raise CannotFitError(budget, None)
+        self.total = sum(count(messages[index]) for index in systems)
+        for group in self._required:
+            group.kept = True
+            self.total += self._cost(group)
 
     @staticmethod
     def _free(group: Group, required: Collection[int]) -> bool:
@@ -77,7 +83,7 @@ class Selection:
         Raises:
             CannotFitError: no valid choice fits.
         """
-        free = [group for group in self._candidates if group not in self._kept]
+        free = [group for group in self._candidates if not group.kept]
         first = next((number for number, group in enumerate(free) if group.starts_turn), None)
         if first is None or not self._fits(free[first]) or not self._leads(free[first]):
             self.take_newest()
@@ -99,18 +105,20 @@ class Selection:
 
     def spoken(self) -> list[int]:
         """Return the indices of what stays and is no system message."""
-        return [index for group in self._kept for index in group.indices]
+        return [index for group in self._candidates if group.kept for index in group.indices]
 
     def dropped(self) -> tuple[int, ...]:
-        """Return the indices of what goes, in order."""
-        kept = {*self.systems, *self.spoken()}
-        size = len(self._messages)
-        return tuple(index for index in range(size) if index not in kept) if len(kept) != size else ()
+        """Return the indices of what goes, in order; call it when the choice is made."""
+        if self._dropped is None:
+            gone = [index for group in self._candidates if not group.kept for index in group.indices]
+            self._dropped = tuple(sorted([*gone, *self.unsound]))
+        return self._dropped
 
     def _cost(self, group: Group) -> int:
-        cost = self._costs.get(group)
+        cost = group.cost
         if cost is None:
-            cost = self._costs[group] = sum(self._count(self._messages[index]) for index in group.indices)
+            count, messages = self._count, self._messages
+            cost = group.cost = sum([count(messages[index]) for index in group.indices])
         return cost
 
     def _fits(self, group: Group) -> bool:
@@ -118,17 +126,17 @@ class Selection:
 
     def _keep(self, group: Group) -> None:
         self._taken.append(group)
-        self._kept.add(group)
+        group.kept = True
         self.total += self._cost(group)
 
     def _drop_oldest(self) -> None:
         group = self._taken.pop()
-        self._kept.discard(group)
+        group.kept = False
         self.total -= self._cost(group)
 
     def _begin_with(self, turn: Group) -> None:
         self._anchor = turn
-        self._kept.add(turn)
+        turn.kept = True
         self.total += self._cost(turn)
 
     def _first(self) -> Group | None:
@@ -155,7 +163,7 @@ class Selection:
         for group in reversed(self._candidates):
             if group.indices[0] <= after:
                 return
-            if group in self._kept:
+            if group.kept:
                 continue
             if self._fits(group):
                 self._keep(group)
@@ -185,7 +193,7 @@ class Selection:
         for group in self._candidates:
             if group.indices[0] >= first.indices[0]:
                 break
-            if group.starts_turn and group not in self._kept:
+            if group.starts_turn and not group.kept:
                 before = group
         return before
 

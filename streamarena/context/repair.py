@@ -129,11 +129,11 @@ class _Plan:
             return message
         seen: set[str] = set()
         if message.get("tool_calls"):
-            return {**message, "tool_calls": [c for c in message["tool_calls"] if _first_time(str(c.get("id")), seen)]}
+            return {**message, "tool_calls": [c for c in message["tool_calls"] if _first_time(c.get("id"), seen)]}
         blocks = [
             block
             for block in content_blocks(message) or ()
-            if block_type(block) != "tool_use" or _first_time(str(block.get("id")), seen)
+            if block_type(block) != "tool_use" or _first_time(block.get("id"), seen)
         ]
         return {**message, "content": blocks}
 
@@ -153,7 +153,7 @@ def _results(message: Message) -> list[tuple[str, Any]]:
     """Return (call id, the result itself) of every result in a message: a block, or the whole message."""
     blocks = content_blocks(message)
     if message.get("role") == "user" and blocks is not None:
-        return [(str(b.get("tool_use_id")), b) for b in blocks if block_type(b) == "tool_result"]
+        return [(b.get("tool_use_id"), b) for b in blocks if block_type(b) == "tool_result"]
     return [(call, message) for call in result_ids(message)]
 
 

@@ -136,7 +136,11 @@ class TokenCounter:
         """Return the tokens of one message, OpenAI- or Anthropic-style: raw, additive, with the message overhead."""
         total = self.message_overhead
         content = message.get("content")
-        if isinstance(content, str):
+        if type(content) is str:
+            cached = self._cache.get(content)
+            if cached is not None and "tool_calls" not in message:
+                self.hits += 1
+                return total + cached
             total += self.count_text(content)
         elif isinstance(content, list | tuple):
             total += self.raw_blocks(cast(Sequence[Block], content), tools=True)
