@@ -13,6 +13,8 @@ BENCHES: dict[str, tuple[str, str]] = {
     "memory": ("perf.macro.memory", "memory of an open stream, against other clients"),
     "sse": ("perf.micro.sse", "events parsed from bytes, against other parsers"),
     "pipeline": ("perf.micro.pipeline", "items through stages, against generators, queues and memory streams"),
+    "context": ("perf.micro.context", "trimming and deciding over long histories, and model look-ups"),
+    "trimming": ("perf.peers.trimming", "histories that use tools, against other trimmers: validity and CPU"),
 }
 """Each bench: the module, whose `main(arguments)` measures and prints, and what it measures. Order of `make bench`."""
 

@@ -10,7 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 # Version 4 asks for a newer Node than long-term support systems have.
 NODE_PACKAGES = ("eventsource-parser@3",)
 
@@ -19,16 +18,17 @@ class PeersUnavailableError(RuntimeError):
     """The peers cannot be set up here: no registry, or no tool."""
 
 
-def python_environment() -> Path:
-    """Return the interpreter of .venv-peers, with the peers of this interpreter's version installed."""
-    folder = ROOT / ".venv-peers"
+def python_environment(requirements: str = "requirements.txt", name: str = ".venv-peers") -> Path:
+    """Return the interpreter of an environment with the peers of a requirements file beside this one."""
+    listed = Path(__file__).with_name(requirements)
+    folder = ROOT / name
     python = folder / "bin" / "python"
-    stamp = folder / f"made-from-{_fingerprint(REQUIREMENTS.read_text('utf-8') + sys.version)}"
+    stamp = folder / f"made-from-{_fingerprint(listed.read_text('utf-8') + sys.version)}"
     if stamp.exists():
         return python
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
-    _run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", str(REQUIREMENTS)])
+    _run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", str(listed)])
     stamp.touch()
     return python
 

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 from streamarena.context.messages import Message, block_type
 
-__all__ = ["Group", "call_ids", "group_messages", "is_system", "result_ids"]
+__all__ = ["Group", "call_ids", "group_messages", "result_ids", "system_indices"]
 
 _SYSTEM: Final = frozenset({"system", "developer"})
 _SPEAKERS: Final = frozenset({"user", "assistant"})
@@ -40,11 +40,6 @@ class Group:
         self.sound = sound
         self.cost: int | None = None
         self.kept = False
-
-
-def is_system(message: Message) -> bool:
-    """Whether a message instructs rather than converses."""
-    return message.get("role") in _SYSTEM
 
 
 def call_ids(message: Message) -> Sequence[Any]:
@@ -73,15 +68,18 @@ def result_ids(message: Message) -> Sequence[Any]:
     return (message.get("call_id"),) if message.get("type") == "function_call_output" else ()
 
 
-def group_messages(messages: Sequence[Message]) -> tuple[list[int], list[Group]]:
-    """Return the indices of system messages, and all other messages as groups in the order of their beginnings."""
-    systems: list[int] = []
+def system_indices(messages: Sequence[Message]) -> list[int]:
+    """Return the indices of the messages that instruct rather than converse."""
+    return [index for index, message in enumerate(messages) if message.get("role") in _SYSTEM]
+
+
+def group_messages(messages: Sequence[Message], start: int = 0) -> list[Group]:
+    """Return the messages from `start` on as groups, in the order of their beginnings; without system messages."""
     state = _Grouping()
     groups, owner = state.groups, state.owner
-    for index, message in enumerate(messages):
+    for index, message in enumerate(messages[start:] if start else messages, start):
         role = message.get("role")
         if role in _SYSTEM:
-            systems.append(index)
             continue
         # The usual kinds first, without a function call: an OpenAI-style result of an open call, a call, and words.
         if state.reasoning is None:
@@ -97,7 +95,7 @@ def group_messages(messages: Sequence[Message]) -> tuple[list[int], list[Group]]
                     state.open_call(call.get("id"), group)
                 continue
         state.join(index, message)
-    return systems, state.finished()
+    return state.finished()
 
 
 class _Grouping:

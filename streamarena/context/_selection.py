@@ -5,7 +5,8 @@ user's turn and are within the budget; otherwise `CannotFitError` was raised, an
 Completeness rests on this: the smallest valid choice is what is required plus, where that does not begin with a user's
 turn, the cheapest turn before it; the search ends by trying exactly that.
 
-Cost: groups are counted when the search first looks at them, each once.
+Cost: messages are counted when the search first looks at them, each once; a history whose newest part fits is grouped
+only as far as that part goes.
 """
 
 from __future__ import annotations
@@ -13,37 +14,115 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
+from streamarena.context._groups import Group, group_messages, result_ids, system_indices
 from streamarena.errors import CannotFitError
 
 if TYPE_CHECKING:
-    from streamarena.context._groups import Group
     from streamarena.context.messages import Message
 
-__all__ = ["Selection"]
+__all__ = ["Selection", "select_both_ends", "select_newest"]
+
+
+class _Costs:
+    """The tokens of each message, counted when somebody asks and once."""
+
+    __slots__ = ("_count", "_known", "messages")
+
+    def __init__(self, messages: Sequence[Message], count: Callable[[Message], int]) -> None:
+        self.messages = messages
+        self._count = count
+        self._known: dict[int, int] = {}
+
+    def of(self, index: int) -> int:
+        known = self._known.get(index)
+        if known is None:
+            known = self._known[index] = self._count(self.messages[index])
+        return known
+
+
+def select_newest(
+    messages: Sequence[Message], count: Callable[[Message], int], budget: int, required: Collection[int]
+) -> Selection:
+    """Return the choice of the newest groups that fit, beginning with a user's turn.
+
+    Where nothing but the last message is required, only the messages that fit are looked at closely; the whole history
+    is grouped when that does not lead to a choice.
+
+    Raises:
+        CannotFitError: no valid choice fits.
+    """
+    items = messages if isinstance(messages, list) else list(messages)
+    costs = _Costs(items, count)
+    systems = system_indices(items)
+    if all(index == len(items) - 1 for index in required):
+        recent = _recent(costs, budget, systems, required)
+        if recent is not None:
+            return recent
+    selection = Selection(costs, budget, systems=systems, groups=group_messages(items), required=required)
+    selection.take_newest()
+    return selection
+
+
+def select_both_ends(
+    messages: Sequence[Message], count: Callable[[Message], int], budget: int, required: Collection[int]
+) -> Selection:
+    """Return the choice of the oldest and the newest groups that fit, alternately.
+
+    Raises:
+        CannotFitError: no valid choice fits.
+    """
+    items = messages if isinstance(messages, list) else list(messages)
+    groups, systems = group_messages(items), system_indices(items)
+    selection = Selection(_Costs(items, count), budget, systems=systems, groups=groups, required=required)
+    selection.take_both_ends()
+    return selection
+
+
+def _recent(costs: _Costs, budget: int, systems: list[int], required: Collection[int]) -> Selection | None:
+    """Return the choice from the messages that fit as they stand; None where the rest of the history matters."""
+    messages = costs.messages
+    room = budget - sum(map(costs.of, systems))
+    passed = frozenset(systems)
+    start = size = len(messages)
+    while start and (start - 1 in passed or costs.of(start - 1) <= room):
+        start -= 1
+        room -= 0 if start in passed else costs.of(start)
+    while 0 < start < size and result_ids(messages[start]):  # their call did not fit
+        start += 1
+    groups = group_messages(messages, start)
+    if not groups or not all(group.sound for group in groups):
+        return None
+    if not groups[0].starts_turn:
+        turn = next((i for i in range(start - 1, -1, -1) if _is_turn(messages[i])), None)
+        if turn is not None:
+            groups.insert(0, Group([turn], True))
+    selection = Selection(costs, budget, systems=systems, groups=groups, required=required)
+    try:
+        selection.take_newest()
+    except CannotFitError:
+        return None
+    return selection
+
+
+def _is_turn(message: Message) -> bool:
+    return message.get("role") == "user" and not result_ids(message)
 
 
 class Selection:
     """A choice of groups in the making."""
 
     __slots__ = (
-        "_anchor", "_candidates", "_count", "_dropped", "_messages", "_required", "_taken", "budget", "systems",
-        "total", "unsound",
+        "_anchor", "_candidates", "_cost_of", "_dropped", "_required", "_taken", "budget", "size", "systems", "total",
+        "unsound",
     )  # fmt: skip
 
     def __init__(
-        self,
-        messages: Sequence[Message],
-        count: Callable[[Message], int],
-        budget: int,
-        *,
-        systems: list[int],
-        groups: list[Group],
-        required: Collection[int],
+        self, costs: _Costs, budget: int, *, systems: list[int], groups: list[Group], required: Collection[int] = ()
     ) -> None:
         self.budget = budget
+        self.size = len(costs.messages)
         self.systems = frozenset(systems)
-        self._messages = messages
-        self._count = count
+        self._cost_of = costs.of
         self._anchor: Group | None = None
         self._taken: list[Group] = []  # in the order of the walk, so the oldest of a walk back is the last
         self._dropped: tuple[int, ...] | None = None
@@ -56,7 +135,7 @@ class Selection:
             self._required = [group for group in self._candidates if not self._free(group, required)]
             if not self.unsound.isdisjoint(required):
                 raise CannotFitError(budget, None)
-        self.total = sum(count(messages[index]) for index in systems)
+        self.total = sum(map(costs.of, systems))
         for group in self._required:
             group.kept = True
             self.total += self._cost(group)
@@ -110,15 +189,14 @@ class Selection:
     def dropped(self) -> tuple[int, ...]:
         """Return the indices of what goes, in order; call it when the choice is made."""
         if self._dropped is None:
-            gone = [index for group in self._candidates if not group.kept for index in group.indices]
-            self._dropped = tuple(sorted([*gone, *self.unsound]))
+            kept = {*self.systems, *self.spoken()}
+            self._dropped = tuple([index for index in range(self.size) if index not in kept])
         return self._dropped
 
     def _cost(self, group: Group) -> int:
         cost = group.cost
         if cost is None:
-            count, messages = self._count, self._messages
-            cost = group.cost = sum([count(messages[index]) for index in group.indices])
+            cost = group.cost = sum(map(self._cost_of, group.indices))
         return cost
 
     def _fits(self, group: Group) -> bool:

@@ -127,7 +127,7 @@ class _Plan:
         calls = call_ids(message)
         if len(set(calls)) == len(calls):
             return message
-        seen: set[str] = set()
+        seen: set[Any] = set()
         if message.get("tool_calls"):
             return {**message, "tool_calls": [c for c in message["tool_calls"] if _first_time(c.get("id"), seen)]}
         blocks = [
@@ -138,7 +138,7 @@ class _Plan:
         return {**message, "content": blocks}
 
 
-def _first_time(call: str, seen: set[str]) -> bool:
+def _first_time(call: Any, seen: set[Any]) -> bool:  # noqa: ANN401 - an id as it was given
     new = call not in seen
     seen.add(call)
     return new
@@ -149,7 +149,7 @@ def _repeated(calls: Sequence[str]) -> list[str]:
     return [call for call in calls if not _first_time(call, seen)]
 
 
-def _results(message: Message) -> list[tuple[str, Any]]:
+def _results(message: Message) -> list[tuple[Any, Any]]:
     """Return (call id, the result itself) of every result in a message: a block, or the whole message."""
     blocks = content_blocks(message)
     if message.get("role") == "user" and blocks is not None:

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal, TypeAlias
 
-from streamarena.context._groups import group_messages
-from streamarena.context._selection import Selection
+from streamarena.context._selection import Selection, select_both_ends, select_newest
 from streamarena.context.messages import Message
 from streamarena.context.models import model_info
 from streamarena.context.parameters import max_output_tokens
@@ -65,7 +64,7 @@ class TrimReport:
         budget: tokens allowed. strategy: the one that was used.
         tokens_before: tokens of the history given; None where it was not counted whole.
         exact: whether the counter counts with a real tokenizer; None where it is the caller's own.
-        unsound: indices dropped because a call lacks its result or a result its call.
+        unsound: indices dropped because a call lacks its result or a result its call, among those looked at.
         cleared: how many tool results were replaced. summarized: whether a summary stands in for what was dropped.
         notes: sentences worth showing, such as that the last message did not fit.
     """
@@ -155,36 +154,29 @@ def trim_messages(
     shown: Sequence[Message] = messages
     if strategy == "clear-tool-results":
         shown, cleared = clear_tool_results(messages, count, max_tokens, clear or ClearToolResults())
-    selection = _selection(shown, count, max_tokens, pinned, require_last=require_last)
-    if strategy == "middle-out":
-        selection.take_both_ends()
-    else:
-        selection.take_newest()
+    required = _required(shown, pinned, require_last=require_last)
+    choose = select_both_ends if strategy == "middle-out" else select_newest
+    selection = choose(shown, count, max_tokens, required)
     if strategy == "summarize" and summarize is not None and selection.dropped():
-        summarized = _summarized(shown, count, max_tokens, pinned, summarize, require_last=require_last)
+        summarized = _summarized(shown, count, max_tokens, required, summarize)
         if summarized is not None:
             return summarized
     return _result(messages, shown, selection, count=count, strategy=strategy, cleared=cleared)
 
 
-def _selection(
-    messages: Sequence[Message], count: Counter, budget: int, pinned: Pinned, *, require_last: bool
-) -> Selection:
-    systems, groups = group_messages(messages)
-    required = _pinned_indices(messages, pinned)
-    if require_last and messages:
-        required = {*required, len(messages) - 1}
-    return Selection(messages, count, budget, systems=systems, groups=groups, required=required)
-
-
-def _pinned_indices(messages: Sequence[Message], pinned: Pinned) -> Collection[int]:
+def _required(messages: Sequence[Message], pinned: Pinned, *, require_last: bool) -> Collection[int]:
+    """Return the indices of the messages that must stay."""
     if callable(pinned):
-        return {index for index, message in enumerate(messages) if pinned(message)}
-    size = len(messages)
-    wrong = [index for index in pinned if not -size <= index < size]
-    if wrong:
-        raise ConfigurationError(f"pinned messages do not exist: {wrong} of {size}")
-    return {index % size for index in pinned}
+        required = {index for index, message in enumerate(messages) if pinned(message)}
+    else:
+        size = len(messages)
+        wrong = [index for index in pinned if not -size <= index < size]
+        if wrong:
+            raise ConfigurationError(f"pinned messages do not exist: {wrong} of {size}")
+        required = {index % size for index in pinned}
+    if require_last and messages:
+        required.add(len(messages) - 1)
+    return required
 
 
 def _result(
@@ -218,20 +210,13 @@ def _result(
 
 
 def _summarized(
-    messages: Sequence[Message],
-    count: Counter,
-    budget: int,
-    pinned: Pinned,
-    summarize: SummaryHook,
-    *,
-    require_last: bool,
+    messages: Sequence[Message], count: Counter, budget: int, required: Collection[int], summarize: SummaryHook
 ) -> TrimResult | None:
     """Trim to what leaves room for a summary, have it written, and put it first; None where it does not fit."""
     room = min(SUMMARY_TOKENS, int(budget * SUMMARY_SHARE))
     for _ in range(2):  # a summary that is longer than the room gets its own size once
         try:
-            selection = _selection(messages, count, budget - room, pinned, require_last=require_last)
-            selection.take_newest()
+            selection = select_newest(messages, count, budget - room, required)
         except CannotFitError:
             return None
         dropped = selection.dropped()
