@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from streamarena.context._javascript import text_of, truthy
+from streamarena.errors import ProviderError
 
 if TYPE_CHECKING:
     from streamarena.context.parameters import Generation
@@ -174,7 +175,7 @@ def _openrouter_says_so(error: object) -> bool:
 def _anthropic_says_so(error: object) -> bool:
     inner = _get(_get(error, "error"), "error")
     if inner is None:  # our own ProviderError carries the inner object's fields itself
-        inner = error if _get(error, "type") == "invalid_request_error" and isinstance(error, BaseException) else None
+        inner = error if isinstance(error, ProviderError) else None
     if _get(inner, "type") != "invalid_request_error":
         return False
     message = _text_or_empty(_get(inner, "message"))

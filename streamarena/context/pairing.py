@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from streamarena.context.messages import Block, Message, block_type, content_blocks
 from streamarena.context.texts import notices
@@ -60,11 +61,11 @@ def validate_tool_results(
     last = next((m for m in reversed(history) if m.get("role") == "assistant"), None)
     if message.get("role") != "user" or blocks is None or last is None:
         return ResultValidation(message)
-    calls = [block["id"] for block in content_blocks(last) or () if block_type(block) == "tool_use"]
+    calls: list[Any] = [block.get("id") for block in content_blocks(last) or () if block_type(block) == "tool_use"]
     if not calls:
         return ResultValidation(message)
     content = _without_duplicates(blocks)
-    results = [block["tool_use_id"] for block in content if block_type(block) == "tool_result"]
+    results: list[Any] = [block.get("tool_use_id") for block in content if block_type(block) == "tool_result"]
     present, valid = set(results), set(calls)
     missing = [call for call in calls if call not in present]
     mismatched = any(result not in valid for result in results)
@@ -76,7 +77,7 @@ def validate_tool_results(
     if mismatched:
         issues.append(PairingIssue("mismatch", tuple(results), tuple(calls)))
     kept = _reassigned(content, calls)
-    answered = {block["tool_use_id"] for block in kept if block_type(block) == "tool_result"}
+    answered = {block.get("tool_use_id") for block in kept if block_type(block) == "tool_result"}
     text = notices().tool_interrupted if missing_text is None else missing_text
     synthetic: list[Block] = [
         {"type": "tool_result", "tool_use_id": call, "content": text} for call in calls if call not in answered
@@ -85,20 +86,20 @@ def validate_tool_results(
 
 
 def _without_duplicates(blocks: Sequence[Block]) -> list[Block]:
-    seen: set[str] = set()
+    seen: set[Any] = set()
     kept: list[Block] = []
     for block in blocks:
         if block_type(block) == "tool_result":
-            if block["tool_use_id"] in seen:
+            if block.get("tool_use_id") in seen:
                 continue
-            seen.add(block["tool_use_id"])
+            seen.add(block.get("tool_use_id"))
         kept.append(block)
     return kept
 
 
-def _reassigned(content: Sequence[Block], calls: Sequence[str]) -> list[Block]:
+def _reassigned(content: Sequence[Block], calls: Sequence[Any]) -> list[Block]:
     """Keep results with a valid unused id, re-assign the others by their position among the results, or drop them."""
-    used: set[str] = set()
+    used: set[Any] = set()
     kept: list[Block] = []
     position = -1
     for block in content:
@@ -106,7 +107,7 @@ def _reassigned(content: Sequence[Block], calls: Sequence[str]) -> list[Block]:
             kept.append(block)
             continue
         position += 1
-        call = block["tool_use_id"]
+        call = block.get("tool_use_id")
         if call in calls and call not in used:
             used.add(call)
             kept.append(block)

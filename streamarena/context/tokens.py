@@ -34,6 +34,10 @@ FUDGE_FACTOR: Final = 1.5
 UNKNOWN_IMAGE_TOKENS: Final = 300
 OFFLOAD_CHARACTERS: Final = 32_768  # about 5 ms of encoding; below it a hop to a thread costs more than it saves
 
+_REFERENCE_IMAGES: Final = frozenset({"image"})
+_IMAGES: Final = frozenset({"image", "image_url", "input_image"})
+_OTHER_TEXTS: Final = frozenset({"input_text", "output_text"})
+
 Offload: TypeAlias = Callable[[Callable[[], int]], Awaitable[int]]
 """Runs a function somewhere else and awaits its result, such as `asyncio.to_thread`."""
 
@@ -158,10 +162,11 @@ class TokenCounter:
 
         Args:
             blocks: the content.
-            tools: count tool blocks; default: as the generation does.
+            tools: count tool blocks and other APIs' blocks; default: exactly what the generation counts.
         """
         count = self.count_text
-        total = sum(_image_tokens(block) for block in blocks if block_type(block) in {"image", "image_url"})
+        images = _IMAGES if tools else _REFERENCE_IMAGES
+        total = sum(_image_tokens(block) for block in blocks if block_type(block) in images)
         for text in self._texts(blocks, tools=tools):
             total += count(text)
         return total
@@ -171,7 +176,7 @@ class TokenCounter:
         texts: list[str] = []
         for block in blocks:
             kind = block_type(block)
-            if kind in {"text", "input_text", "output_text"}:
+            if kind == "text" or (tools and kind in _OTHER_TEXTS):
                 texts.append(block.get("text") or "")
             elif with_tools and kind == "tool_use":
                 texts.append(_tool_use_text(block))

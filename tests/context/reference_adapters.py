@@ -18,6 +18,7 @@ from streamarena.context.pairing import validate_tool_results
 from streamarena.context.repetition import ToolRepetitionDetector
 from streamarena.context.shaping import merge_consecutive_messages, remove_image_blocks
 from streamarena.context.texts import marker
+from streamarena.providers.tags import TagMatcher
 from tests.context.reference_condense import CONDENSE, without_fixed_texts
 from tests.context.reference_window import WINDOW, index_of
 
@@ -164,6 +165,16 @@ def compress(args):
     return placeholders(compress_terminal_output(text_in(args["input"]), **options))
 
 
+def tags(args):
+    matcher = TagMatcher(args["tag"], args["position"])
+    updates = [runs(matcher.update(chunk)) for chunk in args["chunks"]]
+    return {"updates": updates, "final": runs(matcher.final(args["final_chunk"] or ""))}
+
+
+def runs(found):
+    return [{"data": run.data, "matched": run.matched} for run in found]
+
+
 def cline_range(args):
     messages = [{"role": role, "content": ""} for role in args["roles"]]
     deleted = args["deletedRange"]
@@ -201,6 +212,7 @@ ADAPTERS = {
     "carriage_returns": lambda args: placeholders(process_carriage_returns(text_in(args["input"]))),
     "backspaces": lambda args: placeholders(process_backspaces(text_in(args["input"]))),
     "compress_terminal_output_classic": compress,
+    "tag_matcher": tags,
     "cline_next_truncation_range": cline_range,
     "cline_context_window_info": cline_info,
     "cline_truncated_messages": cline_truncated,
