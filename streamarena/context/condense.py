@@ -14,14 +14,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from streamarena.context._javascript import trim, truthy
 from streamarena.context.messages import Message, as_blocks, text_block
 from streamarena.context.shaping import remove_image_blocks
-from streamarena.context.texts import Notices, notices
+from streamarena.context.texts import Notices, builtin_texts, notices
 from streamarena.context.window import CondenseResult, CountTokens, count_content
-from streamarena.prompts import PromptCatalog, builtin_catalog
+
+if TYPE_CHECKING:
+    from streamarena.prompts import PromptCatalog
 
 __all__ = [
     "bare_messages",
@@ -80,7 +82,7 @@ class CondensePrompts:
     @classmethod
     def load(cls, variant: CondenseVariant = "native", catalog: PromptCatalog | None = None) -> CondensePrompts:
         """Return a generation's prompts from a catalogue; default: the built-in one."""
-        texts = catalog or builtin_catalog()
+        texts = catalog or builtin_texts()
         if variant == "native":
             return cls(texts.text("native.condense.system"), texts.text("native.support.CONDENSE"))
         return cls(texts.text("classic.support.CONDENSE"))

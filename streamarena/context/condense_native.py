@@ -22,9 +22,9 @@ from streamarena.context.condense import (
     messages_since_last_summary,
 )
 from streamarena.context.messages import Block, Message, block_type, content_blocks, text_block
+from streamarena.context.texts import builtin_texts
 from streamarena.context.window import CondenseCall, CondenseResult, count_content
 from streamarena.errors import ConfigurationError
-from streamarena.prompts import builtin_catalog
 
 __all__ = [
     "command_blocks",
@@ -228,7 +228,7 @@ def fold_sections(outlines: Sequence[tuple[str, str]], *, limit: int = FOLDED_CH
         limit: characters of all sections together. One that does not fit is cut to what remains less 100, with a
             suffix that says so, unless fewer than 200 characters remain; nothing follows it.
     """
-    catalog = builtin_catalog()
+    catalog = builtin_texts()
     sections: list[str] = []
     used = 0
     for path, outline in outlines:

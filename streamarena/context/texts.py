@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from streamarena.prompts import PromptCatalog, builtin_catalog
+if TYPE_CHECKING:
+    from streamarena.prompts import PromptCatalog
 
-__all__ = ["Notices", "TOOL_RESULT_CLEARED", "line_repeated", "marker", "notices"]
+__all__ = ["builtin_texts", "line_repeated", "marker", "Notices", "notices", "TOOL_RESULT_CLEARED"]
 
 TOOL_RESULT_CLEARED: Final = "[Old tool result cleared]"
 
@@ -74,7 +75,15 @@ _KEYS: Final = {
 @lru_cache(maxsize=1)
 def notices() -> Notices:
     """Return the built-in texts; read on the first call."""
-    return Notices.load(builtin_catalog())
+    return Notices.load(builtin_texts())
+
+
+@lru_cache(maxsize=1)
+def builtin_texts() -> PromptCatalog:
+    """Return the built-in catalogue; the room it lives in is loaded with the first text that is needed."""
+    from streamarena.prompts import builtin_catalog  # noqa: PLC0415 - most programs that import this need no text
+
+    return builtin_catalog()
 
 
 def marker(name: str, **values: int) -> str:
@@ -85,7 +94,7 @@ def marker(name: str, **values: int) -> str:
         values: its numbers.
     """
     key = name if "." in name else f"common.notice.{name}"
-    return builtin_catalog().render(key, **values)
+    return builtin_texts().render(key, **values)
 
 
 def line_repeated(count: int) -> str:
