@@ -11,6 +11,7 @@ import sys
 BENCHES: dict[str, tuple[str, str]] = {
     "client": ("perf.macro.client", "client CPU per chunk over real sockets, against other clients"),
     "memory": ("perf.macro.memory", "memory of an open stream, against other clients"),
+    "fake-llm": ("perf.macro.fake_llm", "what the fake model server sends from one process"),
     "sse": ("perf.micro.sse", "events parsed from bytes, against other parsers"),
     "pipeline": ("perf.micro.pipeline", "items through stages, against generators, queues and memory streams"),
     "context": ("perf.micro.context", "trimming and deciding over long histories, and model look-ups"),

@@ -93,7 +93,8 @@ class ChaosContext:
         """Whether a rule refuses this connection, which counts as applied."""
         rules = self.rules_for("down", connection, time.monotonic())
         refused = any(rule.kind == "refuse" for _, rule in rules)
-        self.applied["refuse"] += refused
+        if refused:
+            self.applied["refuse"] += 1
         return refused
 
 

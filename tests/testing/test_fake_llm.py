@@ -257,3 +257,39 @@ async def test_options_are_checked_at_once():
         FakeLLM(faults={"cut": 0.7, "stall": 0.7})
     with pytest.raises(ConfigurationError, match="not running"):
         _ = FakeLLM().url
+
+
+async def test_closing_leaves_nothing_even_when_cancelled_twice(no_leaks):
+    async def serve():
+        async with quick(inter_token_latency=10) as llm:
+            streams = [asyncio.ensure_future(raw(llm, CHAT, chat())) for _ in range(3)]
+            await until(lambda: llm.statistics.frames == 3)
+            started.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                closing.extend(streams)
+
+    started, closing = asyncio.Event(), []
+    task = asyncio.ensure_future(serve())
+    await started.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not any(received.endswith(b"<open>") for received in await asyncio.gather(*closing))
+
+
+async def test_a_thousand_cancelled_streams_leave_nothing(no_leaks):
+    async with quick(inter_token_latency=10) as llm:
+        for _ in range(10):
+            streams = [asyncio.ensure_future(raw(llm, CHAT, chat())) for _ in range(100)]
+            frames = llm.statistics.frames
+            await until(lambda frames=frames: llm.statistics.frames > frames + 50)
+            for stream in streams:
+                stream.cancel()
+            await asyncio.gather(*streams, return_exceptions=True)
+        await until(lambda: llm.statistics.open_connections == 0)
+        assert llm.statistics.cancelled + llm.statistics.connections - llm.statistics.requests >= 1000
+        assert (llm.statistics.active, llm.queue.in_service, len(llm._wheel), len(llm._streams)) == (0, 0, 0, 0)
