@@ -13,6 +13,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "memory": ("perf.macro.memory", "memory of an open stream, against other clients"),
     "fake-llm": ("perf.macro.fake_llm", "what the fake model server sends from one process"),
     "sse": ("perf.micro.sse", "events parsed from bytes, against other parsers"),
+    "prompts": ("perf.micro.prompts", "the prompt catalogue: memory, cold and warm rendering, tool definitions"),
     "pipeline": ("perf.micro.pipeline", "items through stages, against generators, queues and memory streams"),
     "context": ("perf.micro.context", "trimming and deciding over long histories, and model look-ups"),
     "trimming": ("perf.peers.trimming", "histories that use tools, against other trimmers: validity and CPU"),

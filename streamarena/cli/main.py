@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, str]] = {
     "fake-llm": "Serve a fake model on loopback, with delays and faults.",
     "profile": "Run a Python program and watch its memory.",
     "context": "Count, trim and explain conversations; models and vocabularies.",
+    "prompts": "Look at the prompt catalogue, render prompts, check and import packs.",
     "chaos": "Put a misbehaving TCP proxy in front of a server.",
 }
 

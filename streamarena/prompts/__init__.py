@@ -8,7 +8,7 @@ use.
 
 from streamarena.prompts.assembly import custom_instructions, prompt_sections, settings_mode, system_prompt
 from streamarena.prompts.catalog import Generation, Origin, PromptCatalog, builtin_catalog
-from streamarena.prompts.commands import expand_slash_command, fetch_instructions, workflow_command
+from streamarena.prompts.commands import expand_slash_command, fetch_instructions, task_resumption, workflow_command
 from streamarena.prompts.custom_modes import parse_modes, read_custom_modes
 from streamarena.prompts.environment import (
     ClockReading,
@@ -21,6 +21,7 @@ from streamarena.prompts.environment import (
 )
 from streamarena.prompts.formatter import ResponseFormatter
 from streamarena.prompts.instructions import InstructionLayers, RuleBlock, read_file_override, read_instructions
+from streamarena.prompts.layers import PackFolders, find_packs
 from streamarena.prompts.modes import (
     GroupRule,
     Mode,
@@ -86,7 +87,10 @@ __all__ = [
     "expand_slash_command",
     "workflow_command",
     "fetch_instructions",
+    "task_resumption",
     "Origin",
+    "find_packs",
+    "PackFolders",
     "Pack",
     "PromptEntry",
     "PromptValue",

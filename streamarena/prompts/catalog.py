@@ -108,9 +108,8 @@ class PromptCatalog:
             packs.extend((layer, Pack(Path(root))) for root in roots)
         self.packs: tuple[tuple[Layer, Pack], ...] = tuple(packs)
         self._owners: dict[str, tuple[Layer, Pack]] = {}
-        for layer, pack in packs:
-            for key in pack.entries:
-                self._owners[key] = (layer, pack)
+        for owner in packs:
+            self._owners.update(dict.fromkeys(owner[1].entries, owner))
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, str] = OrderedDict()
         self._kept_characters = 0

@@ -1,11 +1,11 @@
-"""Slash commands and instructions on request.
+"""Slash commands, instructions on request, and the beginning of a resumed task.
 
 A slash command replaces the user's `/name rest` by a wrapper of explicit instructions and the rest; workflows of a
 project become commands in the same way. Instructions for creating modes and tool servers are long, so the model
 fetches them when a task needs them.
 
 Invariants: built-in names win over workflows of the same name. Cost: one rendering a call.
-Not here: finding the command in a message, reading workflow files (`workflows.py`).
+Not here: finding the command in a message, reading workflow files, the clock.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
     from streamarena.prompts.settings import ToolServer
 
-__all__ = ["INSTRUCTION_TASKS", "SLASH_COMMANDS", "expand_slash_command", "fetch_instructions", "workflow_command"]
+__all__ = [
+    "INSTRUCTION_TASKS",
+    "SLASH_COMMANDS",
+    "expand_slash_command",
+    "fetch_instructions",
+    "task_resumption",
+    "workflow_command",
+]
 
 SLASH_COMMANDS: Final = ("newtask", "newrule", "reportbug", "smol")
 INSTRUCTION_TASKS: Final = ("create_mcp_server", "create_mode")
@@ -104,6 +111,30 @@ def fetch_instructions(
         custom_modes_path=custom_modes_path,
         project_modes_file=LAYOUTS[generation].modes_file,
         connected_servers=", ".join(server.name for server in servers if server.connected),
+    )
+
+
+def task_resumption(
+    seconds: float,
+    user_text: str = "",
+    *,
+    generation: Generation = "classic",
+    catalog: PromptCatalog | None = None,
+) -> str:
+    """Return the text with which an interrupted task begins again.
+
+    Args:
+        seconds: since the last message, as the caller measured them.
+        user_text: what the user adds.
+        generation: whose texts.
+        catalog: default: our own texts.
+    """
+    catalog = builtin_catalog() if catalog is None else catalog
+    counts = {"days": int(seconds // 86_400), "hours": int(seconds // 3600), "minutes": int(seconds // 60)}
+    several = {f"many_{name}": count > 1 for name, count in counts.items()}
+    elapsed = catalog.render(catalog.find("notice.elapsed", generation), **counts, **several)
+    return catalog.render(
+        catalog.find("notice.task_resumption", generation), elapsed=elapsed, user_text=user_text.strip()
     )
 
 

@@ -105,7 +105,7 @@ class PromptEntry:
     Attributes:
         key: dotted name; the first part is the generation (`classic`, `native`) or `common`.
         kind: one of `KINDS`.
-        file: path of the text inside the pack.
+        other_file: path of the text inside the pack where it is not the one that follows from the key.
         parameters, conditions: names that the text uses in `{{name}}` and `{{#if name}}`.
         when: conditions for the entry as a whole, each `name` or `not name`; all must hold for an assembly to use it.
         source: where the text came from; sha256: of the file's bytes, or empty.
@@ -113,12 +113,17 @@ class PromptEntry:
 
     key: str
     kind: str
-    file: str
     parameters: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
     when: tuple[str, ...] = ()
     source: str = ""
     sha256: str = ""
+    other_file: str = ""
+
+    @property
+    def file(self) -> str:
+        """Path of the text inside the pack."""
+        return self.other_file or self.key.replace(".", "/") + (".json" if self.kind in DATA_KINDS else ".md")
 
     def applies(self, flags: Mapping[str, object]) -> bool:
         """Whether all of `when` holds; a flag that is not given counts as false."""
@@ -168,8 +173,10 @@ class Pack:
         """
         text = self._texts.get(key)
         if text is None:
-            entry = self.entries[key]
-            read = self._read_text(entry)
+            template = self._templates.get(key)
+            read = template.plain if template is not None else None
+            if read is None:
+                read = self._read_text(self.entries[key])
             with self._lock:
                 text = self._texts.setdefault(key, read)
         return text
@@ -185,8 +192,9 @@ class Pack:
         if template is None:
             entry = self.entries[key]
             path = str(self.root / entry.file)
-            compiled = compile_template(self.text(key), file=path)
-            self._check_declared(entry, compiled, path)
+            text = self._texts.get(key) or self._read_text(entry)  # not kept: the template holds all of it
+            compiled = compile_template(text, file=path)
+            self._check_declared(entry, compiled, text)
             with self._lock:
                 template = self._templates.setdefault(key, compiled)
         return template
@@ -226,9 +234,10 @@ class Pack:
         entries = self._convert(table.get("entries", {}), dict[str, object], "[entries")
         if len(entries) > MAX_ENTRIES:
             raise PackError(str(self._manifest), 0, f"{len(entries)} entries; the limit MAX_ENTRIES is {MAX_ENTRIES}")
-        return {key: self._read_entry(key, fields) for key, fields in entries.items()}
+        names: dict[str, str] = {}  # the same few names stand in hundreds of entries: one object each
+        return {key: self._read_entry(key, fields, names) for key, fields in entries.items()}
 
-    def _read_entry(self, key: str, fields: object) -> PromptEntry:
+    def _read_entry(self, key: str, fields: object, names: dict[str, str]) -> PromptEntry:
         header = f'[entries."{key}"]'
         if not _KEY.fullmatch(key):
             raise self._error(header, f"{key!r} is no key: dotted names of letters, digits, '_' and '-'")
@@ -240,11 +249,11 @@ class Pack:
                 raise self._error(header, f"{name!r} is no name")
         return PromptEntry(
             key=key,
-            kind=table.kind,
-            file=table.file or key.replace(".", "/") + (".json" if table.kind in DATA_KINDS else ".md"),
-            parameters=tuple(table.parameters),
-            conditions=tuple(table.conditions),
-            when=tuple(table.when),
+            kind=names.setdefault(table.kind, table.kind),
+            other_file=table.file,
+            parameters=tuple(names.setdefault(name, name) for name in table.parameters),
+            conditions=tuple(names.setdefault(name, name) for name in table.conditions),
+            when=tuple(names.setdefault(name, name) for name in table.when),
             source=table.source,
             sha256=table.sha256,
         )
@@ -279,7 +288,7 @@ class Pack:
             raise PackError(str(path), raw.count(b"\n", 0, error.start) + 1, f"{entry.key} is not UTF-8") from error
         return text.removesuffix("\n")
 
-    def _check_declared(self, entry: PromptEntry, template: Template, path: str) -> None:
+    def _check_declared(self, entry: PromptEntry, template: Template, text: str) -> None:
         for field, used, declared in (
             ("parameters", template.parameters, entry.parameters),
             ("conditions", template.conditions, entry.conditions),
@@ -288,9 +297,10 @@ class Pack:
             if undeclared:
                 name = undeclared[0]
                 tag = "{{" + name + "}}" if field == "parameters" else name + "}}"
-                text = self.text(entry.key)
                 line = text.count("\n", 0, max(text.find(tag), 0)) + 1
-                raise PackError(path, line, f"{entry.key} uses {name!r}, which its {field} do not list")
+                raise PackError(
+                    str(self.root / entry.file), line, f"{entry.key} uses {name!r}, which its {field} do not list"
+                )
             unused = sorted(set(declared) - set(used))
             if unused:
                 raise self._error(f'[entries."{entry.key}"]', f"{entry.key} never uses {unused[0]!r} of its {field}")

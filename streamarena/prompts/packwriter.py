@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from streamarena.errors import PackError
@@ -55,7 +56,6 @@ def entry_for(
     return PromptEntry(
         key=key,
         kind=kind,
-        file=file,
         parameters=template.parameters,
         conditions=template.conditions,
         when=when,
@@ -83,9 +83,8 @@ def write_manifest(root: Path, head: Mapping[str, str], entries: Iterable[Prompt
     lines += [f"{name} = {_quoted(value)}" for name, value in head.items() if value]
     for entry in entries:
         lines += ["", f'[entries."{entry.key}"]', f"kind = {_quoted(entry.kind)}"]
-        default = entry.key.replace(".", "/") + (".json" if entry.kind in DATA_KINDS else ".md")
-        if entry.file != default:
-            lines.append(f"file = {_quoted(entry.file)}")
+        if entry.other_file:
+            lines.append(f"file = {_quoted(entry.other_file)}")
         for name, values in (("parameters", entry.parameters), ("conditions", entry.conditions), ("when", entry.when)):
             if values:
                 lines.append(f"{name} = [{', '.join(_quoted(value) for value in values)}]")
@@ -113,7 +112,7 @@ def refresh_pack(root: Path) -> list[str]:
             entries.append(old)
             continue
         made = entry_for(root, key, old.kind, _read(path), when=old.when, source=old.source)
-        new = PromptEntry(key, old.kind, old.file, made.parameters, made.conditions, old.when, old.source, made.sha256)
+        new = replace(made, other_file=old.other_file)
         if new != old:
             changed.append(f"changed {key}")
         entries.append(new)

@@ -76,6 +76,14 @@ class Template:
     parameters: tuple[str, ...]
     conditions: tuple[str, ...]
 
+    @property
+    def plain(self) -> str | None:
+        """The source text of a template without tags; None when it has some (escaped braces are one)."""
+        if not self.parts:
+            return ""
+        only = self.parts[0]
+        return only if len(self.parts) == 1 and isinstance(only, str) and "{{" not in only else None
+
     def render(self, values: Mapping[str, PromptValue], *, key: str = "a template") -> str:
         """Fill in the values.
 

@@ -70,6 +70,7 @@ def test_a_text_is_read_once_and_shared(tmp_path):
     (tmp_path / "classic/section/rules.md").unlink()
     assert pack.text("classic.section.rules") is first
     assert pack.template("classic.section.rules") is pack.template("classic.section.rules")
+    assert pack.template("classic.section.rules").render({}) is first
 
 
 def test_opening_a_pack_reads_no_text(tmp_path):
