@@ -41,6 +41,7 @@ without parsing text. A limit that was met names itself and the setting that rai
     ├── ContextError                    a history cannot be brought into the window
     │   ├── CannotFitError              `.smallest` is the least budget that would do
     │   └── TokenBudgetExceededError    a stream passed its output or window limit; `.state`
+    ├── WorkerLostError                 a load test's worker is gone, or never got ready
     ├── StageInUseError                 an object with memory was put into a second pipeline run while the first lasts
     ├── CassetteError                   a recording that cannot be read, or that a request does not match; `.path`
     │   └── CassetteMismatchError       requests differ from the recorded ones; `.differences`
@@ -112,6 +113,7 @@ __all__ = [
     "CannotFitError",
     "HistoryTooLongError",
     "TokenBudgetExceededError",
+    "WorkerLostError",
     "StageInUseError",
     "CassetteError",
     "CassetteMismatchError",
@@ -346,6 +348,13 @@ class TokenBudgetExceededError(ContextError):
         self.tokens = tokens
         self.allowed = allowed
         self.state = state
+
+
+# ---------------------------------------------------------------- load tests
+
+
+class WorkerLostError(StreamArenaError):
+    """A worker of a load test did not get ready, failed, or all of them are gone."""
 
 
 # ---------------------------------------------------------------- pipelines

@@ -12,6 +12,7 @@ from streamarena.load.interval import Interval, decode_interval, encode_interval
 from streamarena.load.load_test import LoadTest
 from streamarena.load.metrics import METRICS, Metric
 from streamarena.load.plan import DropStreams, LoadPlan
+from streamarena.load.processes import Processes
 from streamarena.load.requests import Conversation, LoadRequest, RequestSource
 from streamarena.load.schedule import ClosedLoop, OpenLoop, Schedule, Stage, TraceArrivals
 from streamarena.load.summary import LoadResult
@@ -42,6 +43,7 @@ __all__ = [
     "Totals",
     "Engine",
     "InProcess",
+    "Processes",
     "Receiver",
     "Worker",
     "Interval",

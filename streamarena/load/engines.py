@@ -10,15 +10,17 @@ Not here: the workers' program (`worker.py`), several processes (`processes.py`)
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Protocol, cast
 
+from streamarena.errors import ConfigurationError, MissingExtraError
 from streamarena.load.worker import Worker
 
 if TYPE_CHECKING:
     from streamarena.load.interval import Interval
     from streamarena.load.plan import LoadPlan
 
-__all__ = ["Engine", "InProcess", "Receiver"]
+__all__ = ["Engine", "InProcess", "Receiver", "engine_named"]
 
 
 class Receiver(Protocol):
@@ -52,6 +54,21 @@ class Engine(Protocol):
     def stop(self) -> None:
         """Start no further requests; `run` returns when those in flight have ended or `drain_seconds` have passed."""
         ...
+
+
+def engine_named(name: str, **options: object) -> Engine:
+    """Return the engine that an adapter offers under a name (entry points of the group `streamarena.adapters`).
+
+    Raises:
+        ConfigurationError: there is none. MissingExtraError: its library is not installed.
+    """
+    for found in entry_points(group="streamarena.adapters", name=name):
+        try:
+            make = found.load()
+        except ImportError as error:
+            raise MissingExtraError(name, name, f"the engine {name!r}") from error
+        return cast("Engine", make(**options))
+    raise ConfigurationError(f"no engine is called {name!r}")
 
 
 class InProcess:

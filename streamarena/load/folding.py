@@ -88,13 +88,13 @@ class Folder:
             return
         interval.counters[attempt.outcome] += 1
         interval.note_span(attempt.started, attempt.ended)
-        stamps = attempt.recorder.stamps_with_errors() if self._stamps else None
+        stamps = attempt.recorder.every_stamp() if self._stamps else {}
         values = self._values(interval, attempt)
         if self._objectives and attempt.outcome == "completed":
             good = all(name in values and values[name] <= limit for name, limit in self._objectives)
             interval.counters["good"] += good
         if self._rows:
-            interval.rows.append({**_row(attempt, values), **({"stamps_ns": stamps} if stamps is not None else {})})
+            interval.rows.append({**_row(attempt, values), **stamps})
 
     def fold_gaps(self, interval: Interval, attempt: Attempt) -> list[int]:
         """Count the gaps so far of a request that has not ended, or has; return them."""

@@ -19,7 +19,7 @@ import msgspec
 
 from streamarena.load.histogram import Histogram
 
-__all__ = ["ErrorCount", "Health", "Interval", "decode_interval", "encode_interval"]
+__all__ = ["ErrorCount", "Health", "Interval", "decode_interval", "encode_interval", "shift_interval"]
 
 _ERROR_KINDS: Final = 64
 
@@ -173,6 +173,22 @@ def decode_interval(data: bytes) -> Interval:
         histogram.total, histogram.squares = int(total), int(squares)  # sums of squares pass 64 bits
         histogram.minimum, histogram.maximum = minimum, maximum
     return interval
+
+
+def shift_interval(interval: Interval, nanoseconds: int) -> None:
+    """Move every moment of an interval, for one that was measured by another machine's clock."""
+    interval.start += nanoseconds
+    interval.end += nanoseconds
+    interval.starts = array("q", (moment + nanoseconds for moment in interval.starts))
+    interval.ends = array("q", (moment + nanoseconds for moment in interval.ends))
+    for name in ("first_start", "last_end"):
+        moment = getattr(interval, name)
+        if moment is not None:
+            setattr(interval, name, moment + nanoseconds)
+    for row in interval.rows:
+        for name in ("scheduled_ns", "sent_ns", "ended_ns"):
+            if row[name] is not None:
+                row[name] += nanoseconds
 
 
 _PLAIN: Final = (

@@ -52,6 +52,11 @@ class LoadTest:
         self._on_interval = on_interval
         self._totals = self._new_totals(0)
 
+    @property
+    def totals(self) -> Totals:
+        """What has been measured so far."""
+        return self._totals
+
     async def run(self) -> LoadResult:
         """Run the plan and return what was measured.
 

@@ -34,6 +34,7 @@ class StreamRecorder:
     Args:
         watch: judges the stamps.
         on_full: called with this recorder when its arrays hold many stamps; must `take_gaps`.
+        count_reads: also keep how many chunks each read brought, for output of every stamp.
 
     Attributes:
         first_chunk, first_content, first_output, last_content, last: moments of `time.perf_counter_ns`, or None: the
@@ -45,6 +46,7 @@ class StreamRecorder:
     """
 
     __slots__ = (
+        "_counts",
         "_errors",
         "_on_full",
         "_stamps",
@@ -64,16 +66,21 @@ class StreamRecorder:
         "usage",
     )
 
-    def __init__(self, watch: LoopWatch, on_full: Callable[[StreamRecorder], object]) -> None:
+    def __init__(
+        self, watch: LoopWatch, on_full: Callable[[StreamRecorder], object], *, count_reads: bool = False
+    ) -> None:
         self._watch = watch
         self._on_full = on_full
         self._stamps, self._errors = array("q"), array("q")
+        self._counts: array[int] | None = array("q") if count_reads else None
         self._stream: ChunkStream | None = None
         self.reset()
 
     def reset(self) -> None:
         """Forget the last stream."""
         del self._stamps[:], self._errors[:]
+        if self._counts is not None:
+            del self._counts[:]
         self._stream = None
         self.first_chunk: int | None = None
         self.first_content: int | None = None
@@ -118,6 +125,8 @@ class StreamRecorder:
                 self.first_content, self.first_error = now, error
             self._stamps.append(now)
             self._errors.append(error)
+            if self._counts is not None:
+                self._counts.append(content)
             self.chunks += content
             self.reads += 1
             self.merged += content - 1
@@ -146,7 +155,11 @@ class StreamRecorder:
         del self._stamps[:-1], self._errors[:-1]
         return gaps, errors
 
-    def stamps_with_errors(self) -> list[tuple[int, int]]:
-        """Return what the arrays hold now: the moment of each read with content, and its error bar; nanoseconds."""
+    def every_stamp(self) -> dict[str, list[object]]:
+        """Return what the arrays hold now: each read's moment and error bar (nanoseconds), and its chunks.
+
+        Of a stream of more than 4,096 reads these are the last ones.
+        """
         errors = map(int.__add__, self._errors, self._watch.delays_at(self._stamps))
-        return list(zip(self._stamps, errors, strict=True))
+        counts: list[object] = list(self._counts[-len(self._stamps) :]) if self._counts is not None else []
+        return {"stamps_ns": list(zip(self._stamps, errors, strict=True)), "chunks_by_read": counts}

@@ -107,16 +107,19 @@ class Worker:
                     self._drain_after(plan.total_seconds + plan.drain_seconds - self.elapsed())
                 reporting = loop.create_task(self._report_regularly())
                 self._driving = loop.create_task(self._drive())
+                done = False
                 try:
                     await self._driving
+                    done = True
                 except asyncio.CancelledError:
                     if not self._drained:
                         raise
+                    done = True
                 finally:
                     reporting.cancel()
                     if self._drain_timer is not None:
                         self._drain_timer.cancel()
-                    self._close_interval(done=True)
+                    self._close_interval(done=done)
 
     async def _drive(self) -> None:
         try:
@@ -176,7 +179,7 @@ class Worker:
         self, request: LoadRequest, number: int, turn: int, scheduled: int | None, *, keep_result: bool
     ) -> StreamResult | None:
         """Send one request and see it to its end; return its result if it was kept and is whole."""
-        recorder = self._spare.pop() if self._spare else StreamRecorder(self._watch, self._recorder_full)
+        recorder = self._spare.pop() if self._spare else self._new_recorder()
         self._watch.touch()
         attempt = Attempt(number, turn, recorder, scheduled, time.perf_counter_ns())
         attempt.label, attempt.input_tokens = request.label, request.input_tokens
@@ -263,6 +266,9 @@ class Worker:
         self.active -= 1
         self._interval.ends.append(attempt.ended)
         self._finished.append(attempt)
+
+    def _new_recorder(self) -> StreamRecorder:
+        return StreamRecorder(self._watch, self._recorder_full, count_reads=self.plan.stamps)
 
     def _recorder_full(self, recorder: StreamRecorder) -> None:
         self._watch.close_window()
