@@ -6,7 +6,7 @@ SOURCES := pyproject.toml $(shell find streamarena -name "*.pyx" -o -name "*.pxd
 STAMP  := $(VENV)/.made-from-$(shell cat $(SOURCES) | cksum | cut -d" " -f1)
 EXTRAS := cli,openai,anthropic,tokens,modes,import
 
-.PHONY: demo test test-all check bench criteria clean help
+.PHONY: demo test test-all check bench criteria check-native clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -36,6 +36,9 @@ bench: $(STAMP) ## the measured tables of README, from perf/
 
 criteria: $(STAMP) ## the user's success criteria with what was measured
 	@$(BIN)/python -m perf.criteria
+
+check-native: $(STAMP) ## the compiled modules under valgrind, where it is installed
+	@VENV="$(VENV)" sh .ci/check-native
 
 clean: ## remove everything that the other targets made
 	@rm -rf .venv .venv-* build dist *.egg-info adapters/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

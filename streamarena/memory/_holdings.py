@@ -6,6 +6,7 @@ Not here: the rules of nesting (`_nesting`), and when a scope ends (`arena`).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -57,10 +58,12 @@ class Holdings:
         "objects",
         "purge_at",
         "resources",
+        "site",
         "taken",
     )
 
-    def __init__(self, resources: ArenaResources) -> None:
+    def __init__(self, resources: ArenaResources, site: str | None) -> None:
+        self.site = site  # where the arena was opened, in debug mode
         self.resources: ArenaResources | None = resources  # None once everything went back
         self.chunks: list[Chunk] = []
         self.taken: list[Releasable] = []
@@ -128,3 +131,6 @@ class Holdings:
             resources.forgotten.add()
             for chunk in self.chunks:
                 resources.chunks.abandon(chunk.size)
+            if self.site is not None:
+                message = f"an arena was dropped without being closed; opened {self.site}"
+                warnings.warn(message, ResourceWarning, stacklevel=2)

@@ -26,7 +26,7 @@ cdef extern from "pythread.h":
 cdef class Chunk:
     """One block, a view of all of it, and the cursor."""
 
-    cdef object _block
+    cdef readonly object _block
     cdef object _view
     cdef char* data
     cdef readonly Py_ssize_t size

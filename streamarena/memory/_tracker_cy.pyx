@@ -91,13 +91,18 @@ cdef extern from *:
         hook_arena.free(hook_arena.ctx, block, size);
     }
     static const char *hook_install(void) {
-        PyMemAllocatorEx raw = {NULL, hook_malloc, hook_calloc, hook_realloc, hook_free};
+        PyMemAllocatorEx other, raw = {NULL, hook_malloc, hook_calloc, hook_realloc, hook_free};
         PyObjectArenaAllocator arena = {NULL, hook_arena_alloc, hook_arena_free};
         if (hook_installed) return "";
         PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &hook_raw);
         if (hook_raw.ctx != NULL) return "another allocator is in place (a debug build, tracemalloc or a profiler)";
         PyObject_GetArenaAllocator(&hook_arena);
         hook_installed = 1;
+        /* Under PYTHONMALLOC=malloc the other domains ask malloc by the same functions, and past the raw domain. */
+        PyMem_GetAllocator(PYMEM_DOMAIN_MEM, &other);
+        if (other.ctx == NULL && other.malloc == hook_raw.malloc) PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &raw);
+        PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &other);
+        if (other.ctx == NULL && other.malloc == hook_raw.malloc) PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &raw);
         PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &raw);
         PyObject_SetArenaAllocator(&arena);
         return "";

@@ -146,7 +146,7 @@ class Arena(SpanAllocator):
             self._metered = True
             self._used = {}
         if resources.debug:
-            self._opened_at = "".join(traceback.format_stack(limit=8)[:-1])
+            self._opened_at = f"as {label!r} at\n{''.join(traceback.format_stack(limit=8)[:-1])}"
         resources.opened.add()
 
     @property
@@ -287,7 +287,7 @@ class Arena(SpanAllocator):
         if get_ident() != self._owner:
             raise WrongThreadError(self._owner, get_ident())
         if self._held is None:
-            self._held = Holdings(self.resources)
+            self._held = Holdings(self.resources, self._opened_at)
         return self._held
 
     def _charge(self, size: int, kind: str) -> None:
@@ -351,7 +351,7 @@ class Arena(SpanAllocator):
             uncharge(self.parent, used)
         self.resources.record(self._bytes, self._allocations, escaped, held.failed)
         if self._opened_at is not None and held.escaped:
-            message = f"{held.escaped} views outlived request scope {self._label!r}, opened at\n{self._opened_at}"
+            message = f"{held.escaped} views outlived their request scope, opened {self._opened_at}"
             warnings.warn(message, ResourceWarning, stacklevel=4)
 
     def _end(self, error: BaseException | None) -> None:
