@@ -115,7 +115,7 @@ def measure(options: Options) -> list[Criterion]:
                 ">= 50 % saved",
                 f"{saved:.1%} with the interner's tables ({before_all / 1e6:.2f} to {after_all / 1e6:.2f} MB); "
                 f"{', '.join(parts)}; {stats.entries} texts, {stats.declined} declined, {stats.memory / 1e3:.0f} kB",
-                f"3 x {streams} retained streams of {count} word-like tokens of English prose",
+                f"3 x {streams} retained streams of {count} word-like tokens from our prompt catalogue's texts",
                 verdict(saved >= TARGET and stats.memory <= stats.limit),
                 {"before": before_all, "after": after_all},
             )

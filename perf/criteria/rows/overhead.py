@@ -12,16 +12,18 @@ from perf.criteria.criterion import Criterion, Options, median_and_spread, verdi
 LIMIT = 3.5e6
 ROOMS = ("memory", "sse", "providers", "prompts", "context", "pipeline", "client", "testing", "load", "relay")
 
-WHAT_IT_LOADS = f"""
+CLIENT_ROOMS = ("memory", "sse", "providers", "pipeline", "client")
+
+WHAT_IT_LOADS = """
 import importlib, json, sys
-for room in {ROOMS!r}:
+for room in ROOMS:
     importlib.import_module("streamarena." + room)
 from streamarena.memory import default_manager
 default_manager().stats()
 print(json.dumps([name for name in sys.modules if name.split(".")[0] not in ("streamarena", "__main__")]))
 """
 
-CHILD = f"""
+CHILD = """
 import gc, importlib, json, sys
 from pathlib import Path
 def private():
@@ -35,7 +37,7 @@ for name in json.loads(sys.argv[1]):
         pass
 private()
 before = private()
-for room in {ROOMS!r}:
+for room in ROOMS:
     importlib.import_module("streamarena." + room)
 rooms = private()
 from streamarena.memory import default_manager
@@ -45,14 +47,17 @@ print(json.dumps([rooms - before, private() - before]))
 """
 
 
-def _child(code: str, *arguments: str) -> list:
+def _child(code: str, rooms: tuple[str, ...], *arguments: str) -> list:
+    code = f"ROOMS = {rooms!r}\n{code}"
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
 def measure(options: Options) -> list[Criterion]:
-    dependencies = json.dumps(_child(WHAT_IT_LOADS))
-    rounds = [_child(CHILD, dependencies) for _ in range(options.count(9, 3))]
+    dependencies = json.dumps(_child(WHAT_IT_LOADS, ROOMS))
+    count = options.count(9, 3)
+    rounds = [_child(CHILD, ROOMS, dependencies) for _ in range(count)]
+    client = [_child(CHILD, CLIENT_ROOMS, dependencies)[1] for _ in range(count)]
     rooms, whole = zip(*rounds, strict=True)
     how = "fresh process, dependencies imported before; Private_Dirty of smaps_rollup, marginal"
     return [
@@ -63,6 +68,14 @@ def measure(options: Options) -> list[Criterion]:
             f"every room and an idle manager with its profiler; {how}",
             verdict(statistics.median(whole) < LIMIT),
             {"bytes": whole},
+        ),
+        Criterion(
+            "  only the rooms that a client loads",
+            "-",
+            median_and_spread([value / 1e6 for value in client], "MB"),
+            f"the same with {', '.join(CLIENT_ROOMS)} only",
+            "shown",
+            {"bytes": client},
         ),
         Criterion(
             "  of that: the code of the rooms",

@@ -76,7 +76,7 @@ def measure(options: Options) -> list[Criterion]:
         Criterion(
             "stress: 1M allocations",
             "nothing wrong, nothing left",
-            f"{first.allocations:,} spans in {seconds:.1f} s CPU, {wrong} wrong, {leaked} bytes left, "
+            f"{first.allocations:,} spans in {seconds * 1e3:.0f} ms CPU, {wrong} wrong, {leaked} bytes left, "
             f"{first.chunks.created} chunks made, {first.chunks.reused:,} reused",
             f"{scopes} scopes of 1,000 spans of 64 bytes, contents sampled",
             verdict(wrong == 0 and leaked == 0),
