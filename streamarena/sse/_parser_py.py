@@ -297,32 +297,39 @@ class SSEParser:
     # ------------------------------------------------------------ blocks
 
     def _take_lines(self, lines: list[bytes], events: list[ServerSentEvent], *, careful: bool) -> None:
-        """Take complete lines. Blocks of a type, one data line, or both, take a short way, unless `careful` forbids."""
+        """Take complete lines. Blocks of a type, an id and one data line take a short way, unless `careful` forbids."""
         by_field = careful or self._in_block
         event_id = self.last_event_id
         data: bytes | None = None
         event: str | None = None
+        block_id: str | None = None
         for line in lines:
             if not line:
                 if by_field:
                     self._dispatch(events)
                     event_id, by_field = self.last_event_id, careful
-                elif data is not None:
+                    continue
+                if block_id is not None:
+                    self.last_event_id = self._id = event_id = block_id
+                if data is not None:
                     events.append(ServerSentEvent(data, event or "message", event_id))
-                data = event = None
+                data = event = block_id = None
             elif by_field:
                 self._take_line(line)
             elif data is None and line.startswith(b"data: "):
                 data = line[6:]
             elif line.startswith(b"event: "):
                 event = line[7:].decode("utf-8", "replace")
+            elif line.startswith(b"id: ") and b"\0" not in line:
+                block_id = line[4:].decode("utf-8", "replace")
             else:
-                self._open_block(data, event)
-                data, event, by_field = None, None, True
+                self._open_block(data, event, block_id)
+                data = event = block_id = None
+                by_field = True
                 self._take_line(line)
-        self._open_block(data, event)
+        self._open_block(data, event, block_id)
 
-    def _open_block(self, data: bytes | None, event: str | None) -> None:
+    def _open_block(self, data: bytes | None, event: str | None, block_id: str | None) -> None:
         """Hand over what the short way has found of a block that it cannot finish."""
         if data is not None:
             self._data.append(data)
@@ -330,6 +337,9 @@ class SSEParser:
             self._in_block = True
         if event is not None:
             self._event = event or "message"
+            self._in_block = True
+        if block_id is not None:
+            self._id = block_id
             self._in_block = True
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
