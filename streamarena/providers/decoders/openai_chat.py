@@ -96,18 +96,12 @@ class OpenAIChatDecoder:
         data = event.raw_data
         if self._plain:
             try:
-                plain = _READ_PLAIN(data)
+                text = _READ_PLAIN(data).choices[0].delta.content
             except TYPED_DECODE_ERRORS:
-                self._plain = False  # this server's deltas have more members: do not try again
+                self._plain = False  # the end, or this server's events have more members: do not try again
             else:
-                choices = plain.choices
-                if choices and len(choices) == 1 and plain.usage is None and plain.error is None:
-                    choice = choices[0]
-                    delta = choice.delta
-                    if delta is not None and not choice.index and choice.finish_reason is None and choice.error is None:
-                        text = delta.content
-                        if text:
-                            return (TextChunk(text),)
+                if text:
+                    return (TextChunk(text),)
         try:
             message = self._read(data)
         except TYPED_DECODE_ERRORS:

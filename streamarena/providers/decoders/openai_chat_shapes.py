@@ -6,7 +6,7 @@ Every field has a default and may be null: what is absent, null or unknown costs
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -146,17 +146,17 @@ class PlainDelta(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 class PlainChoice(msgspec.Struct, gc=False):
-    """A choice with such a delta."""
+    """The first choice, with such a delta, and neither its end nor an error."""
 
-    delta: PlainDelta | None = None
-    finish_reason: str | None = None
-    index: int = 0
-    error: Any = None
+    delta: PlainDelta
+    finish_reason: None = None
+    index: Literal[0] = 0
+    error: None = None
 
 
 class PlainEvent(msgspec.Struct, gc=False):
-    """An event with such a choice."""
+    """An event with such a choice and no other. Its shape is the whole check: asking in Python costs 0.1 us more."""
 
-    choices: list[PlainChoice] | None = None
-    usage: Any = None
-    error: Any = None
+    choices: tuple[PlainChoice]
+    usage: None = None
+    error: None = None
