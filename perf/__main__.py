@@ -13,6 +13,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "memory": ("perf.macro.memory", "memory of an open stream, against other clients"),
     "fake-llm": ("perf.macro.fake_llm", "what the fake model server sends from one process"),
     "sse": ("perf.micro.sse", "events parsed from bytes, against other parsers"),
+    "parse-and-decode": ("perf.micro.parse_and_decode", "bytes to typed chunks, against parsing and loading JSON"),
     "prompts": ("perf.micro.prompts", "the prompt catalogue: memory, cold and warm rendering, tool definitions"),
     "pipeline": ("perf.micro.pipeline", "items through stages, against generators, queues and memory streams"),
     "context": ("perf.micro.context", "trimming and deciding over long histories, and model look-ups"),
