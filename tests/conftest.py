@@ -7,6 +7,11 @@ import sys
 from collections.abc import Callable, Mapping
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Neither says anything about the code: on a machine with other work every example may be slow.
+settings.register_profile("streamarena", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("streamarena")
 
 
 def pytest_asyncio_loop_factories(
