@@ -19,6 +19,7 @@ GROUPS: dict[str, str] = {
     "tracker": "CPU that the allocation tracker takes",
     "stress": "a million allocations",
     "context": "prompts shared by requests, and long histories",
+    "prompts": "the prompt catalogue: completeness, memory, rendering",
     "soak": "leak slopes over many requests",
 }
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from streamarena.prompts.catalog import PromptCatalog, builtin_catalog
+from streamarena.prompts.file_lists import LOCK
 from streamarena.prompts.modes import Mode, all_modes
 from streamarena.prompts.tools import prompt_values, tool_catalogue
 
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
     from streamarena.prompts.settings import PromptSettings, Resource, ServerTool, ToolServer
     from streamarena.prompts.template import PromptValue
 
-__all__ = ["LOCK", "SECTIONS", "custom_instructions", "prompt_sections", "settings_mode", "system_prompt"]
-
-LOCK: Final = "\U0001f512"  # marks names that the ignore file closes
+__all__ = ["SECTIONS", "custom_instructions", "prompt_sections", "settings_mode", "system_prompt"]
 
 # The names under which sections stand in the catalogue, in order. "role" and "custom-instructions" are composed.
 SECTIONS: Final = {

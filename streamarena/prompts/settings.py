@@ -10,13 +10,12 @@ Cost: hashing is linear in the number of fields; strings cache their own hash.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+# Imported for real, so that msgspec.convert and other readers of annotations can build settings from plain data.
+from streamarena.prompts.catalog import Generation  # noqa: TC001 - see above
 from streamarena.prompts.instructions import InstructionLayers
-
-if TYPE_CHECKING:
-    from streamarena.prompts.catalog import Generation
-    from streamarena.prompts.modes import Mode, ModeOverride
+from streamarena.prompts.modes import Mode, ModeOverride  # noqa: TC001 - see above
 
 __all__ = ["PromptSettings", "Resource", "ServerTool", "SINGLE_FILE_MODELS", "Skill", "ToolServer"]
 

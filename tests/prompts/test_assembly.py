@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from streamarena.prompts import (
     prompt_sections,
     system_prompt,
 )
-from streamarena.prompts.assembly import LOCK
+from streamarena.prompts.file_lists import LOCK
 from tests.prompts import inventory as inv
 
 CLASSIC = PromptSettings(workspace="/home/ana/shop", home="/home/ana")
@@ -286,3 +287,10 @@ def test_any_settings_give_a_complete_prompt(flags, generation, mode, servers):
 
 def test_texts_of_the_catalogue_are_shared_and_not_copied_by_catalogues():
     assert PromptCatalog().text("classic.section.rules") is builtin_catalog().text("classic.section.rules")
+
+
+def test_settings_can_be_read_from_plain_data():
+    table = {"mode": "ask", "custom_modes": [{"slug": "x", "name": "X", "role": "R.", "groups": [{"name": "read"}]}]}
+    made = msgspec.convert(table, PromptSettings)
+    assert made == PromptSettings(mode="ask", custom_modes=(Mode("x", "X", "R.", (GroupRule("read"),)),))
+    assert made.instructions == InstructionLayers()
