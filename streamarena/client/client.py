@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from streamarena.client.clock import ContentClock
-from streamarena.client.connector import Connector
+from streamarena.client.connector import Connector, TLSMode
 from streamarena.client.endpoints import endpoint_for
 from streamarena.client.intake import Intake
 from streamarena.client.pool import ConnectionPool, ConnectionPoolStats
@@ -53,6 +53,7 @@ class StreamClient:
         headers: sent with every request.
         timeouts, limits: see there.
         ssl_context: replaces the default TLS context, which checks certificates and host names.
+        tls: who does TLS: "own", over the loop's shared buffers (default on Linux), or the event "loop" (elsewhere).
         keep_result: whether streams keep what `result()` needs. Default True.
         memory: whose arenas, pools and buffers are used. Default: the process's manager.
 
@@ -72,6 +73,7 @@ class StreamClient:
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        tls: TLSMode | None = None,
         keep_result: bool = True,
         memory: MemoryManager | None = None,
     ) -> None:
@@ -88,7 +90,7 @@ class StreamClient:
         self._headers = {**self._endpoint.headers, **(headers or {})}
         if api_key:
             self._headers[self._endpoint.key_header] = self._endpoint.key_prefix + api_key
-        self._connector = Connector(self.limits, self.timeouts.connect, self.memory.buffers, ssl_context)
+        self._connector = Connector(self.limits, self.timeouts.connect, self.memory.buffers, ssl_context, tls)
         self._pool = ConnectionPool(self._connector, self.limits)
 
     def __repr__(self) -> str:
