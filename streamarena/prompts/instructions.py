@@ -268,7 +268,7 @@ class _Reader:
         top = root / self._layout.directory / name
         files = sorted(self._files(top, 0, set()), key=lambda path: path.name.lower())
         if len(files) > MAX_RULE_FILES:
-            self._problem(PromptTooLargeError(str(top), MAX_RULE_FILES, len(files), "MAX_RULE_FILES"))
+            self._problem(PackError(str(top), 0, f"{len(files)} files; the limit MAX_RULE_FILES is {MAX_RULE_FILES}"))
             files = files[:MAX_RULE_FILES]
         blocks = (self._block(path, kind) for path in files)
         return [block for block in blocks if block is not None]
@@ -308,7 +308,7 @@ class _Reader:
             text = read_safely(path, self._roots, limit=self._max_file_bytes)
             if text is None or not (text := text.strip()):
                 return None
-            self._total += len(text)
+            self._total += len(text.encode())
             if self._total > self._max_total_bytes:
                 raise PromptTooLargeError(str(path), self._max_total_bytes, self._total, "max_total_bytes")
         except PromptError as error:

@@ -193,7 +193,7 @@ def test_sizes_and_encodings_are_named(places, monkeypatch):
     monkeypatch.setattr(module, "MAX_RULE_FILES", 1)
     write("work/AGENTS.md")
     write("work/.kilocode/rules/b.md")
-    with pytest.raises(PromptTooLargeError, match="MAX_RULE_FILES"):
+    with pytest.raises(PackError, match="2 files; the limit MAX_RULE_FILES is 1"):
         rules(places)
 
 
