@@ -16,6 +16,7 @@ COMMANDS: Final[dict[str, str]] = {
     "chat": "Ask a model one question and print the answer as it streams.",
     "load": "Load-test a model server and say how far the figures can be trusted.",
     "doctor": "Say which implementations are active and what is installed.",
+    "decode": "Print a recorded stream as events, chunks or its final message.",
     "fake-llm": "Serve a fake model on loopback, with delays and faults.",
     "profile": "Run a Python program and watch its memory.",
     "context": "Count, trim and explain conversations; models and vocabularies.",

@@ -23,6 +23,7 @@ from streamarena.providers.chunks import (
     ToolCallStartChunk,
     UsageChunk,
 )
+from streamarena.providers.detection import detect_api
 from streamarena.providers.dialects import DIALECTS, Dialect
 from streamarena.providers.framing import Framer, LineFramer, framer_for, framing_of, last_events
 from streamarena.providers.interfaces import NO_CHUNKS, Decoder, Encoder, Framing, WireEvent
@@ -38,6 +39,7 @@ __all__ = [
     "APIS",
     "WIRES",
     "wire_of",
+    "detect_api",
     "framer_for",
     "framing_of",
     "last_events",

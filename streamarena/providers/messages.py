@@ -17,7 +17,7 @@ from streamarena.providers.encoders.anthropic import STOP_REASONS, message_usage
 from streamarena.providers.encoders.gemini import FINISH_REASONS as GEMINI_REASONS
 from streamarena.providers.encoders.gemini import call_part, gemini_usage, grounding_metadata
 from streamarena.providers.encoders.ollama import DONE_REASONS, created_at, ollama_call, ollama_counts
-from streamarena.providers.encoders.openai_chat import FINISH_REASONS, chat_usage
+from streamarena.providers.encoders.openai_chat import FINISH_REASONS, chat_annotations, chat_usage
 from streamarena.providers.encoders.openai_responses_items import (
     call_item,
     incomplete_reason,
@@ -55,10 +55,7 @@ def _chat_choice(choice: ReplyChoice, reply: Reply) -> dict[str, Any]:
     if calls:
         message["tool_calls"] = _function_calls(calls)
     if reply.sources and choice.index == 0:
-        message["annotations"] = [
-            {"type": "url_citation", "url_citation": {"url": source.url, "title": source.title}}
-            for source in reply.sources
-        ]
+        message["annotations"] = chat_annotations(reply.sources)
     reason = FINISH_REASONS[choice.finish.reason] if choice.finish else None
     return {"index": choice.index, "message": message, "logprobs": None, "finish_reason": reason}
 

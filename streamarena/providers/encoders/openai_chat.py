@@ -19,6 +19,7 @@ from streamarena.providers.chunks import (
     FinishChunk,
     FinishReason,
     GroundingChunk,
+    GroundingSource,
     ReasoningChunk,
     StartChunk,
     TextChunk,
@@ -31,7 +32,7 @@ from streamarena.providers.encoders.parts import dump, input_with_cache, sse
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["FINISH_REASONS", "OpenAIChatEncoder", "chat_usage"]
+__all__ = ["FINISH_REASONS", "OpenAIChatEncoder", "chat_annotations", "chat_usage"]
 
 FINISH_REASONS: Final[dict[FinishReason, str]] = {
     "stop": "stop",
@@ -111,7 +112,7 @@ class OpenAIChatEncoder:
             case ReasoningChunk():
                 self._delta(dump({self._reasoning_field: chunk.text}), chunk.index, out)
             case GroundingChunk():
-                self._delta(dump({"annotations": _annotations(chunk)}), 0, out)
+                self._delta(dump({"annotations": chat_annotations(chunk.sources)}), 0, out)
             case UsageChunk():
                 self._usage = chunk
             case FinishChunk():
@@ -185,15 +186,18 @@ def chat_usage(usage: UsageChunk) -> dict[str, Any]:
     return body
 
 
-def _annotations(chunk: GroundingChunk) -> list[dict[str, Any]]:
+def chat_annotations(sources: Iterable[GroundingSource]) -> list[dict[str, Any]]:
+    """Return citations; the wire wants a place in the text, which no chunk knows; `content` as OpenRouter has it."""
     return [
         {
             "type": "url_citation",
             "url_citation": {
                 "url": source.url,
                 "title": source.title,
+                "start_index": 0,
+                "end_index": 0,
                 **({"content": source.snippet} if source.snippet else {}),
             },
         }
-        for source in chunk.sources
+        for source in sources
     ]
