@@ -16,6 +16,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "sse": ("perf.micro.sse", "events parsed from bytes, against other parsers"),
     "parse-and-decode": ("perf.micro.parse_and_decode", "bytes to typed chunks, against parsing and loading JSON"),
     "prompts": ("perf.micro.prompts", "the prompt catalogue: memory, cold and warm rendering, tool definitions"),
+    "decode": ("perf.micro.decode", "events to chunks, and tool arguments in small pieces, against other readers"),
     "pipeline": ("perf.micro.pipeline", "items through stages, against generators, queues and memory streams"),
     "context": ("perf.micro.context", "trimming and deciding over long histories, and model look-ups"),
     "trimming": ("perf.peers.trimming", "histories that use tools, against other trimmers: validity and CPU"),

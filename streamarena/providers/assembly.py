@@ -26,6 +26,7 @@ from streamarena.providers.chunks import (
     ToolCallPartialChunk,
     ToolCallStartChunk,
 )
+from streamarena.providers.interfaces import NO_CHUNKS
 from streamarena.providers.partial_json import PartialJSON
 from streamarena.providers.tools import MCP_PREFIX
 
@@ -81,7 +82,14 @@ class ToolCallAssembler:
             BodyTooLargeError: the calls are larger than `max_bytes`.
         """
         if isinstance(chunk, ToolCallPartialChunk):
-            return self._take(chunk)
+            call, delta = self._current.get((chunk.choice, chunk.index)), chunk.arguments
+            # Nearly all fragments bring more arguments of a call that has begun, and nothing else.
+            if call is None or delta is None or chunk.id is not None or not call.started:
+                return self._take(chunk)
+            self._grow(len(delta))
+            call.pieces.append(delta)
+            call.parser.feed(delta)
+            return (ToolCallDeltaChunk(call.id, delta),) if self._give == "events" else NO_CHUNKS
         if isinstance(chunk, FinishChunk) and chunk.reason in _FINISHED:
             return [*self._end_all(chunk.index), chunk]
         return (chunk,)
