@@ -1,9 +1,8 @@
-"""Events to chunks, alone and with the parser before it, and tool arguments that come in small pieces.
+"""Events to chunks, and tool arguments that come in small pieces.
 
     python -m perf decode [--rounds N] [--save-baseline]
 
-Decoders get events that are parsed already. `parse and decode` goes from bytes in 4 KiB pieces to text: the peers get
-their own parser and the JSON reader that their users call, and must come to the same number of characters as ours.
+Decoders get events that are parsed already; `parse-and-decode` measures them together with the parser.
 Tool arguments come in pieces of 8 characters and are read as a value at the end, or after every piece.
 """
 
@@ -17,7 +16,6 @@ from typing import Any
 import orjson
 
 from perf.measure import Contender, Table, interleave, options, report
-from streamarena import _native
 from streamarena.providers import (
     FinishChunk,
     StartChunk,
@@ -29,10 +27,8 @@ from streamarena.providers import (
     encoder_for,
 )
 from streamarena.providers.framing import framer_for
-from streamarena.sse import _parser_py
 
 CHUNKS = 1000
-PIECE = 4096
 ARGUMENTS = 30_000
 DELTA = 8
 APIS = ("openai-chat", "anthropic", "openai-responses", "gemini", "ollama")
@@ -40,12 +36,11 @@ APIS = ("openai-chat", "anthropic", "openai-responses", "gemini", "ollama")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     chosen = options(__doc__ or "", arguments)
-    tables = [decoders(chosen.rounds), together(chosen.rounds), tool_arguments(chosen.rounds)]
+    tables = [decoders(chosen.rounds), tool_arguments(chosen.rounds)]
     report("decode", tables, save_baseline=chosen.save_baseline)
     chat = tables[0].row("openai-chat").per_unit * 1e6
     print(f"openai-chat decoder                  {chat:.2f} us a chunk  (aim 0.6)")
-    print(f"parse and decode, against openai     {tables[1].ratio('openai + json', 'ours'):.1f} x  (aim 10)")
-    print(f"30 kB of arguments, one long string  {tables[2].row('ours').per_unit * 1e3:.2f} ms  (aim 5)")
+    print(f"30 kB of arguments, one long string  {tables[1].row('ours').per_unit * 1e3:.2f} ms  (aim 5)")
 
 
 def body_of(api: str) -> bytes:
@@ -111,74 +106,6 @@ def sdk_objects(events: Sequence[Any]) -> Callable[[], float]:
         return CHUNKS
 
     return work
-
-
-# ---------------------------------------------------------------- from bytes to text
-
-
-def together(rounds: int) -> Table:
-    body = body_of("openai-chat")
-    pieces = [body[start : start + PIECE] for start in range(0, len(body), PIECE)]
-    expected = ours(pieces, framer_for)
-    rows = [
-        Contender("ours", counted(lambda: ours(pieces, framer_for), expected)),
-        Contender("ours, pure", counted(lambda: ours(pieces, lambda *_: _parser_py.SSEParser()), expected)),
-        Contender("httpx-sse + orjson", counted(lambda: httpx_sse(pieces, orjson.loads), expected)),
-        Contender("openai + json", counted(lambda: openai(pieces, json.loads), expected)),
-    ]
-    compiled = next(one for one in _native.implementations() if one.module == "streamarena.sse.parser").compiled
-    table = interleave("parse and decode, 4 KiB a read", rows, baseline="ours", unit="chunk", rounds=rounds)
-    table.notes.append(f"ours: the {'compiled' if compiled else 'pure'} parser")
-    return table
-
-
-def counted(work: Callable[[], int], expected: int) -> Callable[[], float]:
-    def turn() -> float:
-        if work() != expected:
-            raise RuntimeError(f"a contender did not see {expected} characters")
-        return CHUNKS
-
-    return turn
-
-
-def ours(pieces: Sequence[bytes], framer: Callable[..., Any]) -> int:
-    feed, decode = framer("text/event-stream", pieces[0]).feed, decoder_for("openai-chat").decode
-    characters = 0
-    for piece in pieces:
-        for event in feed(piece):
-            for chunk in decode(event):
-                if isinstance(chunk, TextChunk):
-                    characters += len(chunk.text)
-    return characters
-
-
-def text_of(events: Any, load: Callable[[str], Any]) -> int:
-    characters = 0
-    for event in events:
-        if event.data != "[DONE]":
-            for choice in load(event.data)["choices"]:
-                characters += len(choice["delta"].get("content") or "")
-    return characters
-
-
-def openai(pieces: Sequence[bytes], load: Callable[[str], Any]) -> int:
-    from openai._streaming import SSEDecoder
-
-    return text_of(SSEDecoder().iter_bytes(iter(pieces)), load)
-
-
-def httpx_sse(pieces: Sequence[bytes], load: Callable[[str], Any]) -> int:
-    module = importlib.import_module("httpx_sse._decoders")
-    lines, events = module.SSELineDecoder(), module.SSEDecoder()
-
-    def parsed() -> Any:
-        for piece in pieces:
-            for line in lines.decode(piece.decode()):
-                event = events.decode(line.rstrip("\n"))
-                if event is not None:
-                    yield event
-
-    return text_of(parsed(), load)
 
 
 # ---------------------------------------------------------------- tool arguments
