@@ -6,19 +6,12 @@ import asyncio
 import sys
 from collections.abc import Callable, Mapping
 
-import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
 # Neither says anything about the code: on a machine with other work every example may be slow.
 settings.register_profile("streamarena", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("streamarena")
-
-# How fast a shared machine draws an example is not what any test is about; a test that hangs meets its timeout.
-hypothesis.settings.register_profile(
-    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], parent=hypothesis.settings()
-)
-hypothesis.settings.load_profile("house")
 
 
 def pytest_asyncio_loop_factories(
