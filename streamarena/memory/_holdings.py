@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from streamarena.memory._spans import Chunk
+    from streamarena.memory._tracker_py import AllocationSlot
     from streamarena.memory.arena import Arena
     from streamarena.memory.resources import ArenaResources
 
@@ -59,12 +60,14 @@ class Holdings:
         "purge_at",
         "resources",
         "site",
+        "slot",
         "taken",
     )
 
     def __init__(self, resources: ArenaResources, site: str | None) -> None:
         self.site = site  # where the arena was opened, in debug mode
         self.resources: ArenaResources | None = resources  # None once everything went back
+        self.slot: AllocationSlot | None = None
         self.chunks: list[Chunk] = []
         self.taken: list[Releasable] = []
         self.objects: list[object] = []

@@ -37,9 +37,11 @@ from streamarena.memory._holdings import Deferred, Holdings, Releasable
 from streamarena.memory._nesting import borrow, charge, end_loan, hand_over, uncharge
 from streamarena.memory._spans import Chunk, Span, SpanAllocator
 from streamarena.memory.resources import ArenaResources, default_resources
+from streamarena.memory.tracking import new_slot
 
 if TYPE_CHECKING:
     from streamarena.memory.buffers import PooledBuffer
+    from streamarena.memory.tracking import AllocationSlot
 
 __all__ = [
     "Arena",
@@ -86,6 +88,7 @@ class ArenaStats:
         allocations: spans cut so far; peak: most span bytes at once; total_bytes: all bytes that went through spans.
         leases: leased and not yet given back; objects: kept to the end.
         escaped: chunks and leases whose views outlived the scope; failed_releases: releases that raised.
+        section_bytes, section_mallocs: what malloc gave to its sections; see `Arena.section`.
     """
 
     label: str | None
@@ -100,6 +103,8 @@ class ArenaStats:
     objects: int
     escaped: int
     failed_releases: int
+    section_bytes: int
+    section_mallocs: int
 
 
 class Arena(SpanAllocator):
@@ -229,6 +234,20 @@ class Arena(SpanAllocator):
         held.buffer_bytes += size
         return self.lease(self.resources.buffers.acquire(size))
 
+    def section(self) -> AllocationSlot:
+        """Attribute what a section of synchronous code allocates to this scope: `with arena.section(): ...`.
+
+        Counts calls of malloc while the allocation hook runs (`AllocationTracker.start`), else nothing. Never hold a
+        section across an await: other tasks would be counted.
+
+        Raises:
+            ScopeClosedError, WrongThreadError: as `alloc_bytes`.
+        """
+        held = self._usable()
+        if held.slot is None:
+            held.slot = new_slot()
+        return held.slot
+
     def close(self) -> None:
         """End the scope: release what was leased, last taken first, and give the memory back. Again: nothing.
 
@@ -259,6 +278,8 @@ class Arena(SpanAllocator):
             objects=len(held.objects) if held else 0,
             escaped=held.escaped if held else 0,
             failed_releases=held.failed if held else 0,
+            section_bytes=held.slot.bytes if held and held.slot else 0,
+            section_mallocs=held.slot.count if held and held.slot else 0,
         )
 
     def children(self) -> list[Arena]:

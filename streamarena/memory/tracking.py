@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from streamarena import _native
@@ -26,6 +27,7 @@ __all__ = [
     "AllocationMark",
     "AllocationDelta",
     "AllocationSlot",
+    "new_slot",
     "resident_bytes",
 ]
 
@@ -133,6 +135,11 @@ class AllocationTracker:
         return self._counters.slot()
 
 
+def new_slot() -> AllocationSlot:
+    """Return a slot of the process's hook; one that counts nothing where there is no hook."""
+    return _shared_counters().slot()
+
+
 def resident_bytes() -> int | None:
     """Return the bytes of this process that are in memory; None where the system does not tell."""
     try:
@@ -149,6 +156,11 @@ def _page_size() -> int:
     import mmap  # noqa: PLC0415 - not needed before the first snapshot
 
     return mmap.PAGESIZE
+
+
+@lru_cache(maxsize=1)
+def _shared_counters() -> PythonCounters:
+    return _choose()
 
 
 def _choose() -> PythonCounters:

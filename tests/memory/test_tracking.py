@@ -9,6 +9,8 @@ import threading
 
 import pytest
 
+from streamarena.errors import ScopeClosedError
+from streamarena.memory import request_scope
 from streamarena.memory._tracker_py import PythonCounters
 from streamarena.memory.tracking import AllocationTracker, resident_bytes
 from tests.memory.conftest import twin
@@ -182,3 +184,24 @@ def test_the_hook_stays_away_from_other_allocators(environment):
     source, _, refusal = done.stdout.strip().partition(" | ")
     assert source != "hook"
     assert refusal != "None"
+
+
+def test_sections_are_attributed_to_their_scope():
+    tracker = AllocationTracker()
+    if tracker.source != "hook":
+        pytest.skip(str(tracker.refusal))
+    tracker.start()
+    with request_scope() as outer, request_scope() as inner:
+        with outer.section():
+            held = [bytearray(10_000)]
+            with inner.section():
+                held.append(bytearray(30_000))
+        with inner.section():
+            held.append(bytearray(30_000))
+        held.append(bytearray(10_000))
+    tracker.stop()
+    assert 10_000 <= outer.stats().section_bytes < 13_000
+    assert 60_000 <= inner.stats().section_bytes < 65_000
+    assert 2 <= inner.stats().section_mallocs <= 4
+    with pytest.raises(ScopeClosedError):
+        inner.section()
