@@ -19,8 +19,14 @@ if TYPE_CHECKING:
     from streamarena.context.cline_edits import ClineContextManager, ClineRequest
     from streamarena.context.codex_cli import TruncationPolicy, compact_history, truncate_middle
     from streamarena.context.condense import CondensePrompts, Condenser, SummaryReply, SummaryRequest
+    from streamarena.context.file_reads import limit_lines, read_budget, read_slice, read_with_budget
     from streamarena.context.history import HistorySnapshot, MessageHistory
-    from streamarena.context.manage import manage_context, recover_from_overflow, summarize_conversation, window_policy
+    from streamarena.context.manage import (
+        condense_error_text,
+        manage_context,
+        recover_from_overflow,
+        summarize_conversation,
+    )
     from streamarena.context.messages import Block, Message
     from streamarena.context.models import ModelInfo, ModelRegistry, model_info
     from streamarena.context.native import cleanup_after_truncation, effective_history, hide_messages
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
         model_parameters,
         request_cost,
     )
+    from streamarena.context.policies import ClinePolicy, CodexCliPolicy, WindowPolicy, window_policy
     from streamarena.context.repair import RepairResult, repair_messages
     from streamarena.context.repetition import MistakeCounter, ToolRepetitionDetector
     from streamarena.context.request import PreparedRequest, RequestReport, prepare_request, prepare_request_bytes
@@ -69,7 +76,11 @@ __all__ = [
     "recover_from_overflow",
     "summarize_conversation",
     "will_manage_context",
+    "condense_error_text",
     "window_policy",
+    "WindowPolicy",
+    "ClinePolicy",
+    "CodexCliPolicy",
     "WindowContext",
     "ContextResult",
     "Condenser",
@@ -104,6 +115,10 @@ __all__ = [
     "break_down",
     "Breakdown",
     "MessageShare",
+    "limit_lines",
+    "read_budget",
+    "read_slice",
+    "read_with_budget",
     "truncate_output",
     "compress_terminal_output",
     "ToolRepetitionDetector",
@@ -148,8 +163,10 @@ _MODULES: Final[dict[str, tuple[str, ...]]] = {
         "manage_context",
         "recover_from_overflow",
         "summarize_conversation",
-        "window_policy",
+        "condense_error_text",
     ),
+    "streamarena.context.policies": ("ClinePolicy", "CodexCliPolicy", "WindowPolicy", "window_policy"),
+    "streamarena.context.file_reads": ("limit_lines", "read_budget", "read_slice", "read_with_budget"),
     "streamarena.context.messages": (
         "Block",
         "Message",

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 import orjson
 
 from streamarena.context._groups import call_ids, result_ids
+from streamarena.context.messages import block_type, content_blocks
 from streamarena.context.overflow import is_context_window_error
+from streamarena.context.repair import repair_messages
 from streamarena.context.texts import marker, notices
 from streamarena.errors import ContextError
 
@@ -210,10 +212,12 @@ def normalize_items(items: Sequence[Message], *, supports_images: bool = True) -
     """Return a history that keeps the invariants: every call has an output, every output a call, images only if seen.
 
     Args:
-        items: chat messages or Responses items, never changed. A call without an output gets a synthetic one right
-            after it; an output without a call goes.
+        items: messages of any style, or Responses items, never changed. A call without an output gets a synthetic one
+            right after it; an output without a call goes.
         supports_images: False replaces images by a placeholder text.
     """
+    if any(block_type(block) == "tool_use" for item in items for block in content_blocks(item) or ()):
+        items = repair_messages(items, missing_text=notices().call_aborted).messages
     answered = {call for item in items for call in result_ids(item)}
     called = {call for item in items for call in call_ids(item)}
     result: list[Message] = []

@@ -10,14 +10,15 @@ Not here: the decision (`window.py`, `classic.py`, `native.py`) and trimming to 
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final
 
 from streamarena.context._javascript import trim
-from streamarena.context.classic import ClassicPolicy
 from streamarena.context.condense import Condenser, CondenseVariant, condense_classic
 from streamarena.context.condense_native import condense_native
-from streamarena.context.native import NativePolicy
+from streamarena.context.policies import PolicyName, WindowPolicy, window_policy
+from streamarena.context.texts import builtin_texts
 from streamarena.context.window import (
     FORCED_REDUCTION_PERCENT,
     MAX_WINDOW_RETRIES,
@@ -26,47 +27,10 @@ from streamarena.context.window import (
     ContextResult,
     WindowContext,
 )
-from streamarena.errors import ConfigurationError
 
-__all__ = [
-    "PolicyName",
-    "WindowPolicy",
-    "manage_context",
-    "recover_from_overflow",
-    "summarize_conversation",
-    "window_policy",
-]
+__all__ = ["condense_error_text", "manage_context", "recover_from_overflow", "summarize_conversation"]
 
-PolicyName: TypeAlias = Literal["classic", "native"]
-
-
-class WindowPolicy(Protocol):
-    """Decides what becomes of a history that may be too long."""
-
-    @property
-    def name(self) -> str:
-        """The name it is chosen by."""
-        ...
-
-    async def manage(self, context: WindowContext) -> ContextResult:
-        """Return the history from now on, the same object where nothing changes."""
-        ...
-
-
-_POLICIES: Final[dict[str, WindowPolicy]] = {policy.name: policy for policy in (ClassicPolicy(), NativePolicy())}
-
-
-def window_policy(name: str) -> WindowPolicy:
-    """Return a stateless policy by its name.
-
-    Raises:
-        ConfigurationError: there is no such policy. (`cline` and `codex-cli` keep state or ask a model in their own
-            ways: see `ClineContextManager` and `compact_history`.)
-    """
-    policy = _POLICIES.get(name)
-    if policy is None:
-        raise ConfigurationError(f"unknown window policy {name!r}; known are {', '.join(_POLICIES)}")
-    return policy
+_CAPITAL: Final = re.compile("([A-Z])")  # the reference writes messageCount, the catalogue message_count
 
 
 async def manage_context(
@@ -76,7 +40,7 @@ async def manage_context(
 
     Args:
         context: the history and everything the decision needs.
-        policy: "classic", "native", or a policy of the caller's own.
+        policy: a name ("cline" and "codex-cli" then begin without what they would have kept), or a policy object.
         condenser: the model that writes summaries; used where the context has no `condense` of its own.
 
     Returns:
@@ -151,3 +115,18 @@ async def recover_from_overflow(
         return None
     forced = replace(context, auto_condense=True, auto_condense_percent=FORCED_REDUCTION_PERCENT, custom_prompt=None)
     return await manage_context(forced, policy=policy, condenser=condenser)
+
+
+def condense_error_text(result: CondenseResult | ContextResult, *, variant: CondenseVariant = "native") -> str:
+    """Return a condense error as a sentence for the user, from the catalogue; "" where there is no error.
+
+    Args:
+        result: of `summarize_conversation` or `manage_context`.
+        variant: whose words.
+    """
+    if not result.error:
+        return ""
+    texts = builtin_texts()
+    key = texts.find(f"error.{result.error}", "native" if variant == "native" else "classic")
+    values = {_CAPITAL.sub(r"_\1", name).lower(): value for name, value in result.error_params.items()}
+    return texts.render(key, **{name: values.get(name) for name in texts.entry(key).parameters})

@@ -5,16 +5,20 @@ from __future__ import annotations
 import pytest
 
 from streamarena.context import (
+    ClinePolicy,
+    CodexCliPolicy,
     CondenseCall,
     CondensePrompts,
     Condenser,
     CondenseResult,
     SummaryReply,
     WindowContext,
+    condense_error_text,
     effective_history,
     manage_context,
     recover_from_overflow,
     summarize_conversation,
+    truncate_conversation,
     will_manage_context,
     window_policy,
 )
@@ -114,7 +118,7 @@ async def test_hooks_are_told_and_ids_are_needed():
     assert events == ["sliding_window_truncation"] * 2
     with pytest.raises(ConfigurationError, match="new_id"):
         await manage_context(context(history(9), total_tokens=10**6, new_id=None))
-    with pytest.raises(ConfigurationError, match="known are classic, native"):
+    with pytest.raises(ConfigurationError, match="known are classic, native, cline, codex-cli"):
         window_policy("other")
 
 
@@ -278,3 +282,72 @@ def test_outlines_of_files_share_a_limit():
     assert sum(map(len, sections)) <= 1000
     assert sections[1].endswith("</system-reminder>")
     assert len(fold_sections([("a", "x" * 100), ("c", "y" * 5000)], limit=300)) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "fraction", "kept"), [(3, 0.5, 3), (5, 0.5, 3), (7, 0.5, 5), (4, 2 / 3, 2), (1, 0.5, 1)]
+)
+def test_worked_truncations(size, fraction, kept):
+    messages = history(size)
+    done = truncate_conversation(messages, fraction)
+    assert len(done) == kept
+    assert done is not messages
+    assert done[0] is messages[0]
+
+
+@pytest.mark.parametrize("name", ["classic", "native", "cline", "codex-cli"])
+async def test_every_policy_is_chosen_by_name_and_leaves_what_fits_alone(name):
+    messages = history(9)
+    assert window_policy(name).name == name
+    done = await manage_context(context(messages, total_tokens=100), policy=name)
+    assert done.messages is messages
+    assert done.action == "unchanged"
+    full = await manage_context(context(messages, total_tokens=99_000), policy=name)
+    assert full.action != "unchanged"
+    assert full.messages is not messages
+
+
+async def test_a_policy_object_keeps_what_its_program_keeps():
+    policy = ClinePolicy()
+    messages = history(21)
+    first = await manage_context(context(messages, total_tokens=90_000), policy=policy)
+    again = await manage_context(context(messages, total_tokens=10), policy=policy)
+    assert again.messages == first.messages
+    assert first.messages_removed == 8
+
+
+async def test_compaction_asks_and_answers():
+    async def ask(items):
+        return f"{len(items)} items"
+
+    policy = CodexCliPolicy(ask, prompt="compact", summary_prefix="SUMMARY")
+    done = await manage_context(context(history(9), total_tokens=95_000), policy=policy)
+    assert (done.action, done.summary) == ("condensed", "10 items")
+    assert done.messages[-1]["content"] == "SUMMARY\n10 items"
+    assert [m["content"] for m in done.messages[:-1]] == ["m0", "m2", "m4", "m6", "m8"]
+    early = CodexCliPolicy(ask, limit=50)
+    assert (await manage_context(context(history(9), total_tokens=60), policy=early)).action == "condensed"
+
+
+@pytest.mark.parametrize(
+    ("error", "params", "said"),
+    [
+        (
+            "condense_not_enough_messages",
+            {"prevContextTokens": 9, "messageCount": 3, "minimumMessageCount": 5},
+            "at least 5",
+        ),
+        ("condense_not_enough_messages", {}, "not enough"),
+        ("condense_context_grew", {"prevContextTokens": 9, "newContextTokens": 12}, "from 9 to 12"),
+        ("condense_api_failed", {"message": "boom"}, "boom"),
+        ("condensed_recently", {}, "recently"),
+        ("condense_handler_invalid", {}, "model"),
+        ("condense_failed", {}, "no summary"),
+        (None, {}, ""),
+    ],
+)
+def test_every_condense_error_has_a_sentence(error, params, said):
+    variant = "classic" if error == "condense_context_grew" else "native"
+    text = condense_error_text(CondenseResult([], error=error, error_params=params), variant=variant)
+    assert said in text
+    assert bool(text) == (error is not None)
