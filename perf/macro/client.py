@@ -9,6 +9,7 @@ connections anew, as a load generator does. The floor is `recv_into` alone.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from perf.peers.stream_clients import CLIENTS
 from streamarena.testing import FakeLLM
 
 PEERS = Path(__file__).parents[1] / "peers"
+GO = "Go net/http + encoding/json"
 FLOOR = "recv_into alone"
 STREAMS = 64
 CHUNKS = {"paced": 100, "bursts": 1000}
@@ -69,7 +71,21 @@ def workers(chunks: int) -> Iterator[dict[str, Worker]]:
             name = "Node fetch + eventsource-parser"
             started[name] = Worker(["node", str(script)], name, chunks)
             stack.callback(started[name].close)
+        program = go_program()
+        if program is not None:
+            started[GO] = Worker([str(program)], GO, chunks)
+            stack.callback(started[GO].close)
         yield started
+
+
+def go_program() -> Path | None:
+    """Build the Go client into .cache; None where there is no go."""
+    if shutil.which("go") is None:
+        return None
+    program = setup.ROOT / ".cache" / "stream_worker_go"
+    program.parent.mkdir(exist_ok=True)
+    subprocess.run(["go", "build", "-o", str(program), str(PEERS / "stream_worker.go")], check=True)
+    return program
 
 
 @contextmanager
