@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SOURCES := pyproject.toml $(shell find streamarena -name "*.pyx" -o -name "*.pxd")
 STAMP  := $(VENV)/.made-from-$(shell cat $(SOURCES) | cksum | cut -d" " -f1)
-EXTRAS := cli,openai,anthropic,tokens,modes,import
+EXTRAS := cli,openai,anthropic,tokens,modes,import,testing
 
 .PHONY: demo test test-all check bench criteria check-native clean help
 .DEFAULT_GOAL := help

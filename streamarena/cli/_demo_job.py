@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, TypedDict
 
 from streamarena import Pipeline, StreamClient, filter, map, tap
 from streamarena.client import Limits, Timeouts
@@ -26,9 +28,11 @@ from streamarena.memory import default_manager
 from streamarena.providers import Chunk, TextChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-__all__ = ["Demo", "DemoPlan", "Tally"]
+__all__ = ["Demo", "DemoPlan", "OnText", "Tally"]
+
+OnText: TypeAlias = Callable[[str], object]
 
 # Every hundred streams hold one of each: what the server is told to do, and what the client must make of it.
 FAULTS: Final[Sequence[tuple[int, str, type[StreamArenaError]]]] = (
@@ -40,6 +44,12 @@ FAULTS: Final[Sequence[tuple[int, str, type[StreamArenaError]]]] = (
     (91, "stall@20", IdleTimeoutError),
     (97, "garbage@50", DecodeError),
 )
+
+
+class _ClientOptions(TypedDict):
+    limits: Limits
+    timeouts: Timeouts
+    ssl_context: ssl.SSLContext | None
 
 
 @dataclass(frozen=True)
@@ -100,23 +110,26 @@ class Demo:
         url: the fake model server.
         plan: how much.
         on_text: called with the first stream's text as it arrives.
+        ssl_context: trusts the server's certificate.
     """
 
-    def __init__(self, url: str, plan: DemoPlan, on_text: Callable[[str], object]) -> None:
+    def __init__(self, url: str, plan: DemoPlan, on_text: OnText, *, ssl_context: ssl.SSLContext | None = None) -> None:
         self._url = url
-        self._plan = plan
+        self._ssl_context = ssl_context
+        self.plan = plan
         self._on_text = on_text
         self.tally = Tally()
 
     async def run(self) -> Tally:
         """Run every stream to its end and return the tally. Cancellation closes them all."""
-        tally, plan = self.tally, self._plan
+        tally, plan = self.tally, self.plan
         limits = Limits(max_connections=plan.streams + 8)
         timeouts = Timeouts(first_content=30.0, idle=max(2.0, 20 * plan.gap))
         sockets, tasks = _sockets(), len(asyncio.all_tasks())
         url = self._url
-        chat = StreamClient(f"{url}/v1", api="openai-chat", limits=limits, timeouts=timeouts)
-        messages = StreamClient(f"{url}/v1", api="anthropic", limits=limits, timeouts=timeouts)
+        options: _ClientOptions = {"limits": limits, "timeouts": timeouts, "ssl_context": self._ssl_context}
+        chat = StreamClient(f"{url}/v1", api="openai-chat", **options)
+        messages = StreamClient(f"{url}/v1", api="anthropic", **options)
         async with chat, messages:
             await self._warm_up(chat, messages)
             tally.rss_idle = _resident_bytes()
@@ -146,11 +159,11 @@ class Demo:
 
     async def _stream(self, client: StreamClient, number: int) -> None:
         tally = self.tally
-        fate = self._plan.fault(number)
+        fate = self.plan.fault(number)
         model = f"fake-model,fault={fate[0]}" if fate else "fake-model"
         tally.open += 1
         tally.peak_open = max(tally.peak_open, tally.open)
-        if tally.open == self._plan.streams:
+        if tally.open == self.plan.streams:
             tally.rss_open = _resident_bytes()
         try:
             await self._consume(client, model, number)
@@ -173,7 +186,7 @@ class Demo:
         texts = Pipeline(tap(self._count), filter(TextChunk), map(_text_of))
         body = {
             "model": model,
-            "max_tokens": self._plan.chunks,
+            "max_tokens": self.plan.chunks,
             "messages": [{"role": "user", "content": f"Tell me story number {number}."}],
         }
         async with client.stream(body, label=f"demo-{number}") as stream:

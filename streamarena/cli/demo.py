@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from streamarena.cli._demo_job import Demo, DemoPlan, Tally
+from streamarena.cli._demo_job import Demo, DemoPlan, OnText, Tally
 from streamarena.cli._loop import run
 from streamarena.memory import default_manager
 from streamarena.testing import FakeLLM
@@ -30,8 +31,9 @@ __all__ = ["command"]
 @click.option(
     "--gap", type=click.FloatRange(0.0, 10.0), default=0.04, show_default=True, help="Seconds between chunks."
 )
+@click.option("--tls", is_flag=True, help="Speak TLS, with a certificate made for this run; needs the extra `testing`.")
 @click.option("--plain", is_flag=True, help="No live display, as when the output is not a terminal.")
-def command(streams: int, chunks: int, gap: float, plain: bool) -> None:
+def command(streams: int, chunks: int, gap: float, tls: bool, plain: bool) -> None:
     """Run hundreds of streams against an embedded fake model server, and show what they cost.
 
     Half speak OpenAI's chat API, half Anthropic's messages; a few get an injected fault. Everything goes over real
@@ -42,8 +44,9 @@ def command(streams: int, chunks: int, gap: float, plain: bool) -> None:
     console = Console(highlight=False)
     plan = DemoPlan(streams=streams, chunks=chunks, gap=gap)
     console.print(f"Starting a fake model server in its own process, then {streams} streams of {chunks} chunks ...")
-    with FakeLLM.spawn(ttft=0.2, inter_token_latency=gap, tokens=chunks) as server:
-        tally = run(_watch(server.url, plan, console, live=console.is_terminal and not plain))
+    with FakeLLM.spawn(ttft=0.2, inter_token_latency=gap, tokens=chunks, tls=tls) as server:
+        job = partial(Demo, server.url, plan, ssl_context=server.client_context())
+        tally = run(_watch(job, console, live=console.is_terminal and not plain))
     console.print(_table(tally, plan))
     through_arenas = default_manager().stats().arenas.bytes
     problems = list(tally.unexpected)
@@ -58,9 +61,9 @@ def command(streams: int, chunks: int, gap: float, plain: bool) -> None:
     console.print("Everything that was taken came back.")
 
 
-async def _watch(url: str, plan: DemoPlan, console: Console, *, live: bool) -> Tally:
+async def _watch(job: Callable[[OnText], Demo], console: Console, *, live: bool) -> Tally:
     if not live:
-        return await _watch_plainly(url, plan, console)
+        return await _watch_plainly(job, console)
     progress = Progress(
         TextColumn("streams done"),
         BarColumn(),
@@ -68,9 +71,9 @@ async def _watch(url: str, plan: DemoPlan, console: Console, *, live: bool) -> T
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    bar = progress.add_task("", total=plan.streams)
+    demo = job(len)  # the display reads the text from the tally
+    bar = progress.add_task("", total=demo.plan.streams)
     layout = Table.grid()
-    demo = Demo(url, plan, len)  # the display reads the text from the tally
     display = Live(layout, console=console, refresh_per_second=8, transient=True)
     with display, _every(0.125, lambda: _draw(layout, progress, bar, demo.tally)):
         return await demo.run()
@@ -85,14 +88,14 @@ def _draw(layout: Table, progress: Progress, bar: object, tally: Tally) -> None:
     layout.add_row(progress)
 
 
-async def _watch_plainly(url: str, plan: DemoPlan, console: Console) -> Tally:
+async def _watch_plainly(job: Callable[[OnText], Demo], console: Console) -> Tally:
     """Print the first stream's text as it arrives, and the count once a second on lines of its own."""
-    demo = Demo(url, plan, console.file.write)
+    demo = job(console.file.write)
     status = Console(stderr=True, highlight=False)
 
     def report() -> None:
         tally = demo.tally
-        status.print(f"[{tally.done}/{plan.streams} streams done, {tally.open} open, {tally.chunks} chunks]")
+        status.print(f"[{tally.done}/{demo.plan.streams} streams done, {tally.open} open, {tally.chunks} chunks]")
 
     with _every(1.0, report):
         tally = await demo.run()
