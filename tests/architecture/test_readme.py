@@ -35,7 +35,8 @@ def test_an_example_runs(block, tmp_path):
 
 
 def test_the_commands_it_names_exist():
-    named = set(re.findall(r"^streamarena ([a-z-]+)", README, re.MULTILINE))
+    shells = "".join(re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+    named = set(re.findall(r"^streamarena ([a-z-]+)", shells, re.MULTILINE))
     assert named
     assert named <= set(COMMANDS)
 
