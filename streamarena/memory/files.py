@@ -6,8 +6,8 @@ next `get`. By default contents are read into memory: then nothing that others d
 `immutable=True` maps the file instead. That is a promise of the caller that nobody will ever shorten or change it in
 place (replacing it by rename is fine): **if it is shortened while mapped, reading the missing part kills the process**
 (SIGBUS), and nothing in Python can stop that.
-Costs: a hit 3 us (one stat, one lock). Reading is faster than mapping below 8 MB; mapping pays for large files of which
-little is touched.
+Costs: a hit with its release 7 us (one stat, two locks). Reading is faster than mapping below 8 MB; mapping pays for
+large files of which little is touched.
 Not here: writing, directories, devices and pipes; waiting (a coroutine hands its own `offload` to `load`).
 """
 

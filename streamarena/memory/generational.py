@@ -2,9 +2,9 @@
 
 Invariant: a handle matches the insertion it was given for and no other, for ever: every insertion of an arena gets a
 number that is not used again (Python integers do not wrap around), and a handle names its arena too.
-Costs: insert 0.5 us, get 0.25 us, a handle 56 bytes; a free slot is used again, so that memory follows the most
-objects held at once. A dict with counted keys is as fast; take this where a stale key must be refused and holes are to
-be closed (`compact`).
+Costs: insert with remove 1.5 us, get 0.15 us, a handle 56 bytes; a free slot is used again, so that memory follows the
+most objects held at once. A dict with counted keys is as fast; take this where a stale key must be refused and holes
+are to be closed (`compact`).
 Not here: threads. Guard an arena that several threads change.
 """
 

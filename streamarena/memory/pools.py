@@ -2,8 +2,8 @@
 
 Invariants: taken = returned + refused + lost + outstanding; an object is lent to one holder at a time; one whose reset
 failed, or that its holder called poisoned, is never lent again; at most `max_size` idle objects are kept.
-Costs: `acquire` with `release` 1.3 us, so a pool pays for objects that cost more than that to make (a parser with its
-decoder: 3 us and five allocations) or that hold grown buffers. A plain list is cheaper to make than to pool: the lists
+Costs: `acquire` with `release` 1.5 us, so a pool pays for objects that cost more than that to make (a parser with its
+decoder: 5 us) or that hold grown buffers. A plain list is cheaper to make than to pool: the lists
 of `token_pool` are pooled because they have grown to the length of a read.
 Not here: waiting for a free object. The pool makes a new one and drops what it may not keep.
 """

@@ -3,7 +3,7 @@
 Invariants: the history never takes more than `max_bytes`: when it is full, every second snapshot goes and from then on
 every second one is kept, so that it always reaches from the first to the last; marked snapshots stay. A source that
 raises is counted and read as zero; it does not stop the profiler.
-Costs: one snapshot 100 us with the sources of a manager, 250 bytes kept.
+Costs: one snapshot 150 us with the sources of a manager, 250 bytes kept.
 Not here: the clock and the interval. Callers pass `now`; `pipeline.background` calls at an interval.
 """
 
