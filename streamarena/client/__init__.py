@@ -5,10 +5,21 @@ from __future__ import annotations
 from streamarena.client.client import StreamClient, StreamRequest
 from streamarena.client.connection import ResponseHead
 from streamarena.client.endpoints import ENDPOINTS, Endpoint
+from streamarena.client.observers import (
+    AttemptFailed,
+    AttemptStarted,
+    FirstContent,
+    HeadersReceived,
+    Moment,
+    Observer,
+    StreamFinished,
+)
 from streamarena.client.pool import ConnectionPoolStats
 from streamarena.client.result import StreamResult, Timings
+from streamarena.client.retry import Attempt, RetryBudget, RetryPolicy
 from streamarena.client.settings import Limits, Timeouts
 from streamarena.client.stream import ChunkStream, EventStream
+from streamarena.client.targets import Target
 
 __all__ = [
     "StreamClient",
@@ -19,6 +30,17 @@ __all__ = [
     "Timings",
     "Timeouts",
     "Limits",
+    "RetryPolicy",
+    "RetryBudget",
+    "Attempt",
+    "Target",
+    "Observer",
+    "Moment",
+    "AttemptStarted",
+    "HeadersReceived",
+    "FirstContent",
+    "AttemptFailed",
+    "StreamFinished",
     "Endpoint",
     "ENDPOINTS",
     "ResponseHead",

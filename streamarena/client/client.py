@@ -11,35 +11,28 @@ Not here: HTTP/2. The providers' streaming endpoints all speak HTTP/1.1, and one
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from streamarena.client.clock import ContentClock
 from streamarena.client.connector import Connector, TLSMode
-from streamarena.client.endpoints import endpoint_for
-from streamarena.client.intake import Intake
 from streamarena.client.pool import ConnectionPool, ConnectionPoolStats
-from streamarena.client.receiver import Receiver
-from streamarena.client.request import build_request, parse_base_url, request_body
-from streamarena.client.result import Timings
+from streamarena.client.session import Services, Session
 from streamarena.client.settings import Limits, Timeouts
 from streamarena.client.stream import ChunkStream
-from streamarena.client.wire_state import lease_accumulator, lease_batch, lease_wire_state
-from streamarena.errors import ConfigurationError, StreamTruncatedError, TotalTimeoutError
-from streamarena.memory import Arena, MemoryManager, default_manager
+from streamarena.client.targets import Asked, Route, Target
+from streamarena.client.wire_state import lease_batch
+from streamarena.errors import ConfigurationError
+from streamarena.memory import MemoryManager, default_manager
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
     from types import TracebackType
 
-    from streamarena.client.connection import Connection
+    from streamarena.client.observers import Observer
+    from streamarena.client.retry import Attempt, RetryPolicy
 
 __all__ = ["StreamClient", "StreamRequest"]
-
-_STALE_RETRIES: Final = 1
-"""Attempts repeated because a kept connection turned out to be closed before a byte of the response came."""
 
 
 class StreamClient:
@@ -54,6 +47,10 @@ class StreamClient:
         timeouts, limits: see there.
         ssl_context: replaces the default TLS context, which checks certificates and host names.
         tls: who does TLS: "own", over the loop's shared buffers (default on Linux), or the event "loop" (elsewhere).
+        retry: whether and when a failed request is sent again. Default None: never, but where a kept connection turned
+            out to be dead.
+        fallbacks: further targets, asked in this order when this one fails before the first content.
+        observers: are told the moments of every request; see `Observer`.
         keep_result: whether streams keep what `result()` needs. Default True.
         memory: whose arenas, pools and buffers are used. Default: the process's manager.
 
@@ -74,28 +71,26 @@ class StreamClient:
         limits: Limits | None = None,
         ssl_context: ssl.SSLContext | None = None,
         tls: TLSMode | None = None,
+        retry: RetryPolicy | None = None,
+        fallbacks: Sequence[Target] = (),
+        observers: Sequence[Observer] = (),
         keep_result: bool = True,
         memory: MemoryManager | None = None,
     ) -> None:
-        self._endpoint = endpoint_for(api)
-        address = base_url or self._endpoint.base_url
-        if not address:
-            raise ConfigurationError(f"{api} has no address of its own; give base_url=")
+        targets = (Target(base_url, api, api_key, headers or {}), *fallbacks)
         self.api = api
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self.keep_result = keep_result
         self.memory = memory or default_manager()
-        self._url = parse_base_url(address)
-        self._headers = {**self._endpoint.headers, **(headers or {})}
-        if api_key:
-            self._headers[self._endpoint.key_header] = self._endpoint.key_prefix + api_key
         self._connector = Connector(self.limits, self.timeouts.connect, self.memory.buffers, ssl_context, tls)
         self._pool = ConnectionPool(self._connector, self.limits)
+        routes = tuple(map(Route, targets))
+        self._services = Services(self._pool, self.memory, self.limits, routes, retry, tuple(observers))
 
     def __repr__(self) -> str:
-        origin = self._url.origin
-        return f"StreamClient({origin.scheme}://{self._url.host_header}{self._url.prefix}, api={self.api!r})"
+        url = self._services.routes[0].url
+        return f"StreamClient({url.origin.scheme}://{url.host_header}{url.prefix}, api={self.api!r})"
 
     async def __aenter__(self) -> Self:
         """Return the client itself."""
@@ -154,65 +149,46 @@ class StreamClient:
         if isinstance(body, bytes):
             if members:
                 raise ConfigurationError("members cannot be laid over a body given as bytes")
-            payload, model = body, ""
+            asked = Asked(body, path, headers or {})
         else:
-            merged = {**(body or {}), **members}
-            model = str(merged.get("model", ""))
-            payload = request_body(self._endpoint, merged)
-        target = (path or self._endpoint.path).replace("{model}", model)
-        request = build_request(self._url, target, {**self._headers, **(headers or {})}, payload)
+            asked = Asked({**(body or {}), **members}, path, headers or {})
+        request = self._services.routes[0].write(asked)
         keep = self.keep_result if keep_result is None else keep_result
-        return StreamRequest(self, request, timeouts or self.timeouts, keep_result=keep, label=label)
-
-    def _give_back(self, connection: Connection, reusable: bool) -> None:
-        self._pool.release(connection, reusable=reusable)
+        limits = timeouts or self.timeouts
+        make = partial(Session, self._services, asked, request, limits, keep_result=keep, label=label)
+        return StreamRequest(make, self.memory)
 
 
 class StreamRequest:
-    """A request that has not been sent yet; entering it sends it and gives the open stream. Serves once."""
+    """A request that has not been sent yet; entering it sends it and gives the open stream. Serves once.
 
-    def __init__(
-        self, client: StreamClient, request: bytes, timeouts: Timeouts, *, keep_result: bool, label: str | None
-    ) -> None:
-        self._client = client
-        self._request = request
-        self._timeouts = timeouts
-        self._keep_result = keep_result
-        self._label = label
+    Attributes:
+        attempts: every request sent for it so far; also to be read after a failure.
+    """
+
+    def __init__(self, session_for: Callable[[], Session], memory: MemoryManager) -> None:
+        self._session_for: Callable[[], Session] | None = session_for
+        self._memory = memory
+        self._session: Session | None = None
         self._stream: ChunkStream | None = None
-        self._deadline: int | None = None
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every request sent for it so far, in order."""
+        return () if self._session is None else tuple(self._session.attempts)
 
     async def __aenter__(self) -> ChunkStream:
         """Send the request and return the stream once the response is known to be one.
 
         Cancellation, twice too, gives back whatever was taken so far.
         """
-        if self._stream is not None:
+        make, self._session_for = self._session_for, None
+        if make is None:
             raise ConfigurationError("a request serves once; call client.stream() again")
-        loop = asyncio.get_running_loop()
-        timings = Timings(started=time.perf_counter_ns())
-        total = self._timeouts.total
-        self._deadline = None if total is None else timings.started + round(total * 1e9)
-        attempts = 0
-        while True:
-            attempts += 1
-            stream, receiver = self._prepare(timings)
-            connection: Connection | None = None
-            try:
-                connection = await self._connection()
-                clock = ContentClock(loop, self._timeouts, self._deadline, receiver.time_out)
-                receiver.start(connection, self._request, clock, pings_are_content=self._timeouts.pings_are_content)
-                await receiver.wait_for_head()
-            except BaseException as error:
-                stream.close()
-                stale = isinstance(error, StreamTruncatedError) and _was_stale(connection)
-                if not stale or attempts > _STALE_RETRIES:
-                    raise
-            else:
-                stream.attempts = attempts
-                self._stream = stream
-                self._request = b""  # it will not be sent again, and a thousand open streams would keep a thousand
-                return stream
+        session = self._session = make()
+        await session.open()
+        self._stream = ChunkStream(session, partial(lease_batch, self._memory, session.arena))
+        return self._stream
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -220,39 +196,8 @@ class StreamRequest:
         """Give everything back; a failure of that becomes a note on the body's exception, if there is one."""
         assert self._stream is not None
         try:
-            self._stream.close()
+            self._stream.close(error)
         except Exception as trouble:
             if error is None:
                 raise
             error.add_note(f"giving the stream back failed as well: {trouble!r}")
-
-    async def _connection(self) -> Connection:
-        client = self._client
-        left = None if self._deadline is None else (self._deadline - time.perf_counter_ns()) / 1e9
-        limit = asyncio.timeout(left)
-        try:
-            async with limit:
-                return await client._pool.acquire(client._url.origin, self._timeouts.pool)
-        except TimeoutError as error:
-            if limit.expired():
-                raise TotalTimeoutError(self._timeouts.total or 0.0) from error
-            raise
-
-    def _prepare(self, timings: Timings) -> tuple[ChunkStream, Receiver]:
-        """Make the stream; what it takes from here on goes back by `stream.close()`."""
-        client, memory, limits = self._client, self._client.memory, self._client.limits
-        arena = Arena(label=self._label or client.api, resources=memory.resources)
-        try:
-            keeper = lease_accumulator(memory, arena, client.api, limits.result_bytes) if self._keep_result else None
-            wire = lease_wire_state(memory, arena, client.api, limits.event_bytes)
-            intake = Intake(wire, keeper, limits.stream_bytes, arena)
-        except BaseException:
-            arena.close()
-            raise
-        receiver = Receiver(intake, limits, timings, client._give_back)
-        return ChunkStream(receiver, arena, keeper, timings, partial(lease_batch, memory, arena)), receiver
-
-
-def _was_stale(connection: Connection | None) -> bool:
-    """Tell whether a kept connection turned out to be dead before a byte of the response came."""
-    return connection is not None and connection.reused and not connection.response_started

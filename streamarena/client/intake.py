@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from streamarena.client.wire_state import WireState
     from streamarena.memory import Arena
+    from streamarena.providers import UsageChunk
 
 __all__ = ["Intake", "Mode"]
 
@@ -46,6 +47,7 @@ class Intake:
         fresh: whether content came since the flag was last cleared.
         received: body bytes so far; count: items so far.
         problem: the provider's error, once its chunk is in the batch.
+        usage: the latest token counts that the provider told.
     """
 
     __slots__ = (
@@ -63,6 +65,7 @@ class Intake:
         "held",
         "problem",
         "received",
+        "usage",
     )
 
     def __init__(self, wire: WireState, keeper: Accumulator | None, stream_bytes: int, arena: Arena) -> None:
@@ -80,6 +83,7 @@ class Intake:
         self.received = 0
         self.count = 0
         self.problem: ProviderError | None = None
+        self.usage: UsageChunk | None = None
 
     @property
     def chosen(self) -> bool:
@@ -180,6 +184,8 @@ class Intake:
                     batch.append(chunk)
                     if chunk.is_content:
                         self.fresh = True
+                    elif chunk.kind == "usage":
+                        self.usage = chunk
                     elif chunk.kind == "error":
                         self.problem = ProviderError(chunk.message, code=chunk.code, type=chunk.type)
         finally:

@@ -102,13 +102,14 @@ class ConnectionPool:
         """Requests that wait for a connection now."""
         return len(self._waiters)
 
-    async def acquire(self, origin: Origin, timeout: float | None) -> Connection:
+    async def acquire(self, origin: Origin, timeout: float | None, *, fresh: bool = False) -> Connection:
         """Return a connection to `origin`; give it back with `release`.
 
         Args:
             origin: where to.
             timeout: seconds to wait while all connections are in use; None waits for ever. Opening one is not
                 counted here.
+            fresh: take no kept connection: the last one was dead.
 
         Raises:
             PoolTimeoutError: none became free in time.
@@ -119,7 +120,7 @@ class ConnectionPool:
         """
         if self._closed:
             raise PoolClosedError("the client is closed")
-        connection = self._take_idle(origin)
+        connection = None if fresh else self._take_idle(origin)
         if connection is None:
             if self._make_room():
                 self._opening += 1

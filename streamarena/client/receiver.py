@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from streamarena.client.clock import ContentClock
     from streamarena.client.connection import Connection, ResponseHead
     from streamarena.client.intake import Intake, Mode
+    from streamarena.client.progress import Progress
     from streamarena.client.result import Timings
     from streamarena.client.settings import Limits
+    from streamarena.providers import UsageChunk
 
 __all__ = ["Receiver"]
 
@@ -49,6 +51,7 @@ class Receiver:
         received_at: `time.perf_counter_ns` of the read that brought the latest batch.
         error: what ended the stream, if it was not its proper end.
         ended: whether nothing more will come from the network.
+        progress: is told of the header and the first content, if anybody wants to know.
     """
 
     __slots__ = (
@@ -69,6 +72,7 @@ class Receiver:
         "ended",
         "error",
         "head",
+        "progress",
         "received_at",
     )
 
@@ -97,6 +101,7 @@ class Receiver:
         self.received_at = 0
         self.error: BaseException | None = None
         self.ended = False
+        self.progress: Progress | None = None
 
     @property
     def received(self) -> int:
@@ -107,6 +112,11 @@ class Receiver:
     def count(self) -> int:
         """Items so far."""
         return self._intake.count
+
+    @property
+    def usage(self) -> UsageChunk | None:
+        """Token counts as the provider has told them so far."""
+        return self._intake.usage
 
     # ------------------------------------------------------------ for the stream
 
@@ -214,6 +224,8 @@ class Receiver:
         """Take the header and decide whether this is a stream."""
         self.head = head
         self._timings.headers = time.perf_counter_ns()
+        if self.progress is not None:
+            self.progress.headers(head.status)
         if is_stream(head, self._intake.framing):
             self._intake.content_type = head.headers.get("content-type")
             self._wake()
@@ -291,6 +303,8 @@ class Receiver:
             timings.last_content = now
             if timings.first_content is None:
                 timings.first_content = now
+                if self.progress is not None:
+                    self.progress.first_content()
             if clock is not None:
                 clock.content(now)
         if intake.complete and clock is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from streamarena.client.retry import Attempt
     from streamarena.providers import Accumulator, FinishReason, ToolCallChunk, UsageChunk
 
 __all__ = ["StreamResult", "Timings", "build_result"]
@@ -20,6 +22,7 @@ class Timings:
 
     Attributes:
         started: the call was made; includes waiting for a connection and opening one.
+        attempted: the attempt that the stamps below belong to began; a first attempt begins with the call.
         sent: the request was sent.
         headers: the response header was complete.
         first_chunk: the first chunk of any kind (stream setup: often only a role).
@@ -29,12 +32,19 @@ class Timings:
     """
 
     started: int = 0
+    attempted: int = 0
     sent: int | None = None
     headers: int | None = None
     first_chunk: int | None = None
     first_content: int | None = None
     last_content: int | None = None
     finished: int | None = None
+
+    def begin(self) -> None:
+        """Begin a new attempt: what belongs to an earlier one is forgotten."""
+        self.attempted = time.perf_counter_ns() if self.attempted else self.started
+        self.sent = self.headers = self.first_chunk = None
+        self.first_content = self.last_content = self.finished = None
 
     @property
     def time_to_first_token(self) -> float | None:
@@ -72,7 +82,10 @@ class StreamResult:
         timings: when what happened.
         bytes_received: bytes of the response body.
         chunks: chunks received.
-        attempts: requests sent for it.
+        attempts: requests sent for it. attempt_log: each of them.
+        complete: whether the stream came to its proper end. If not, everything here is what had come by then, `usage`
+            too: providers count the output at the end, so it is often missing or too low.
+        error: what ended the stream early, as far as it was an error.
     """
 
     text: str = ""
@@ -88,9 +101,12 @@ class StreamResult:
     bytes_received: int = 0
     chunks: int = 0
     attempts: int = 1
+    attempt_log: tuple[Attempt, ...] = ()
+    complete: bool = True
+    error: BaseException | None = None
 
 
-def build_result(keeper: Accumulator, timings: Timings, received: int, chunks: int, attempts: int) -> StreamResult:
+def build_result(keeper: Accumulator, timings: Timings, received: int, chunks: int) -> StreamResult:
     """Copy what was kept out of the request's arena."""
     reply = keeper.reply()
     result = StreamResult(
@@ -101,7 +117,6 @@ def build_result(keeper: Accumulator, timings: Timings, received: int, chunks: i
         timings=timings,
         bytes_received=received,
         chunks=chunks,
-        attempts=attempts,
     )
     if reply.choices:
         choice = reply.choices[0]

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from streamarena.client.result import StreamResult, Timings, build_result
 from streamarena.errors import StreamClosedError
 from streamarena.pipeline import BatchIterator, Flow
 from streamarena.pipeline import filter as keep
 from streamarena.pipeline import map as each
-from streamarena.providers import Accumulator, Chunk, TextChunk, WireEvent
+from streamarena.providers import Chunk, TextChunk, WireEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from streamarena.client.connection import ResponseHead
     from streamarena.client.intake import Mode
     from streamarena.client.receiver import Receiver
+    from streamarena.client.result import StreamResult, Timings
+    from streamarena.client.retry import Attempt
+    from streamarena.client.session import Session
     from streamarena.memory import Arena
 
 __all__ = ["ChunkStream", "EventStream"]
@@ -33,10 +35,17 @@ T_co = TypeVar("T_co", covariant=True)
 class _Received(BatchIterator[T_co]):
     """What chunks and events have in common: batches come from a receiver."""
 
-    def __init__(self, receiver: Receiver, mode: Mode, new_list: Callable[[], list[Any]]) -> None:
-        self._receiver = receiver
+    def __init__(self, session: Session, mode: Mode, new_list: Callable[[], list[Any]]) -> None:
+        self._session = session
         self._new_list = new_list
         self._mode: Mode = mode
+
+    @property
+    def _receiver(self) -> Receiver:
+        """The receiver of the current attempt."""
+        receiver = self._session.receiver
+        assert receiver is not None, "a stream is handed out once its response is there"
+        return receiver
 
     async def receive_batch(self) -> list[T_co] | None:
         """Return what awaits the consumer, waiting for it if need be; None at the proper end.
@@ -49,17 +58,25 @@ class _Received(BatchIterator[T_co]):
 
         Cancellation loses nothing: the next call goes on where this one would have.
         """
-        self._receiver.choose(self._mode)
-        return await self._receiver.next_batch()
+        receiver = self._receiver
+        receiver.choose(self._mode)
+        if self._session.resilient:
+            return await self._session.next_batch(self._mode)
+        return await receiver.next_batch()
 
     async def receive_each(self, callback: Callable[[list[T_co]], object]) -> None:
         """Call `callback` with every batch inside the read callback; its exception closes the stream.
 
-        The list is lent for the length of the call, as the bytes were that it came from.
+        The list is lent for the length of the call, as the bytes were that it came from. With a retry policy or
+        fallbacks the callback runs in the task that reads instead, for another attempt has to be awaited.
 
         Raises:
             whatever `callback` raised, or `receive_batch` would have raised.
         """
+        if self._session.resilient:
+            while (batch := await self.receive_batch()) is not None:
+                callback(batch)
+            return
         self._receiver.choose(self._mode)
         await self._receiver.deliver(callback, self._new_list())
 
@@ -80,23 +97,22 @@ class ChunkStream(_Received[Chunk]):
 
     Attributes:
         arena: the request's arena; what the stream keeps is in it, and the user may keep things in it too.
-        timings: when what happened, in nanoseconds.
     """
 
-    def __init__(
-        self,
-        receiver: Receiver,
-        arena: Arena,
-        keeper: Accumulator | None,
-        timings: Timings,
-        new_list: Callable[[], list[Any]],
-    ) -> None:
-        super().__init__(receiver, "chunks", new_list)
-        self.arena = arena
-        self.timings = timings
-        self._keeper = keeper
+    def __init__(self, session: Session, new_list: Callable[[], list[Any]]) -> None:
+        super().__init__(session, "chunks", new_list)
+        self.arena: Arena = session.arena
         self._result: StreamResult | None = None
-        self.attempts = 1
+
+    @property
+    def timings(self) -> Timings:
+        """When what happened, in nanoseconds; of the latest attempt."""
+        return self._session.timings
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every request sent for this stream, in order; the last is the one that is read."""
+        return tuple(self._session.attempts)
 
     @property
     def head(self) -> ResponseHead:
@@ -122,7 +138,7 @@ class ChunkStream(_Received[Chunk]):
             StreamClosedError: chunks were chosen before.
         """
         self._receiver.choose("events")
-        return EventStream(self._receiver, "events", self._new_list)
+        return EventStream(self._session, "events", self._new_list)
 
     def text_deltas(self) -> Flow[str]:
         """Return only the answer's text, piece by piece."""
@@ -136,25 +152,32 @@ class ChunkStream(_Received[Chunk]):
             StreamClosedError: the stream was opened with `keep_result=False`, or has been closed.
         """
         if self._result is None:
-            keeper = self._keeper
-            if keeper is None:
+            if self._session.keeper is None:
                 raise StreamClosedError("nothing was kept for a result: the stream was opened with keep_result=False")
             while await self.next_batch() is not None:
                 pass
-            self._result = build_result(
-                keeper, self.timings, self._receiver.received, self._receiver.count, self.attempts
-            )
+            self._result = self._session.result(self._session.keeper, complete=True)
         return self._result
+
+    def partial(self) -> StreamResult | None:
+        """Return what is known by now, also after an error and after the `async with` was left early.
+
+        `complete` says whether that is all. None where nothing was kept or nothing had come.
+        """
+        return self._result or self._session.partial()
 
     async def aclose(self) -> None:
         """As `close`: nothing is awaited."""
         self.close()
 
-    def close(self) -> None:
-        """End the stream now and give everything back; what was not read is dropped. Synchronous and repeatable."""
+    def close(self, error: BaseException | None = None) -> None:
+        """End the stream now and give everything back; what was not read is dropped. Synchronous and repeatable.
+
+        Args:
+            error: why, for observers.
+        """
         self._rest = iter(())
-        self._receiver.close()
-        self.arena.close()
+        self._session.close(error)
 
 
 def _text_of(chunk: TextChunk) -> str:

@@ -58,13 +58,20 @@ FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filte
 
 
 class StartChunk(msgspec.Struct, frozen=True, gc=False):
-    """The stream is set up: the provider named the response. Not content."""
+    """The stream is set up: the provider named the response. Not content.
+
+    With `attempt` above 1 it is a mark that the client set, no decoder: the answer broke off after content, and another
+    attempt follows. With `continues` that goes on where the last chunk ended; without, the answer begins anew and what
+    came before is void.
+    """
 
     kind: ClassVar[Literal["start"]] = "start"
     is_content: ClassVar[bool] = False
     id: str | None = None
     model: str | None = None
     role: str | None = None
+    attempt: int = 1
+    continues: bool = False
 
 
 class TextChunk(msgspec.Struct, frozen=True, gc=False):

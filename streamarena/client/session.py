@@ -1,0 +1,408 @@
+"""One request over all its attempts: sends it, decides what follows a failure, owns what it took until it is closed.
+
+Invariants:
+* Nothing that was shown to the consumer is shown twice, unless the policy says "restart", and then a `StartChunk`
+  with the attempt's number stands between. Chunks before the first content are held back while a repeat is possible.
+* Closing is synchronous and repeatable; observers hear `StreamFinished` exactly once.
+* The error that is raised is the last attempt's; earlier ones are in `attempts`.
+Cost: with neither policy nor fallbacks no step on the way of a batch.
+Not here: what is worth repeating (`retry.py`), one response (`receiver.py`), the consumer's side (`stream.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from streamarena.client.clock import ContentClock
+from streamarena.client.intake import Intake
+from streamarena.client.observers import AttemptFailed, AttemptStarted, StreamFinished, notify
+from streamarena.client.progress import Progress
+from streamarena.client.receiver import Receiver
+from streamarena.client.result import StreamResult, Timings, build_result
+from streamarena.client.retry import Attempt, RetryPolicy
+from streamarena.client.wire_state import lease_accumulator, lease_wire_state
+from streamarena.errors import ProviderError, StreamArenaError, StreamTruncatedError, TotalTimeoutError
+from streamarena.memory import Arena
+from streamarena.providers import StartChunk
+
+if TYPE_CHECKING:
+    from streamarena.client.connection import Connection
+    from streamarena.client.intake import Mode
+    from streamarena.client.observers import Observer, Outcome
+    from streamarena.client.pool import ConnectionPool
+    from streamarena.client.settings import Limits, Timeouts
+    from streamarena.client.targets import Asked, Route
+    from streamarena.client.wire_state import WireState
+    from streamarena.memory import MemoryManager
+    from streamarena.providers import Accumulator
+
+__all__ = ["Services", "Session"]
+
+_ONE_EACH: Final = RetryPolicy(attempts=1)
+"""Stands in where there are fallbacks and no policy: every target is asked once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all sessions of a client share. `routes` are the targets in the order in which they are asked."""
+
+    pool: ConnectionPool
+    memory: MemoryManager
+    limits: Limits
+    routes: tuple[Route, ...]
+    retry: RetryPolicy | None
+    observers: tuple[Observer, ...]
+
+
+class Session:
+    """One request.
+
+    Args:
+        services: the client's.
+        asked: what the user asked for.
+        request: the same, written for the first target.
+        timeouts, keep_result, label: of this request.
+
+    Attributes:
+        arena: the request's scope, from `open` on. receiver: of the current attempt.
+        timings: of the current attempt; `started` is the request's.
+        attempts: all of them, in order.
+        resilient: whether a failure may be followed by another attempt.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_closed",
+        "_deadline",
+        "_final",
+        "_held",
+        "_keep_result",
+        "_keeper",
+        "_label",
+        "_partial",
+        "_request",
+        "_route",
+        "_services",
+        "_shown",
+        "_stale",
+        "_timeouts",
+        "_tries",
+        "_wire",
+        "_wire_api",
+        "arena",
+        "attempts",
+        "receiver",
+        "resilient",
+        "timings",
+    )
+
+    def __init__(
+        self,
+        services: Services,
+        asked: Asked,
+        request: bytes,
+        timeouts: Timeouts,
+        *,
+        keep_result: bool,
+        label: str | None,
+    ) -> None:
+        self._services = services
+        self._asked: Asked | None = asked
+        self._request: bytes | None = request
+        self._timeouts = timeouts
+        self._keep_result = keep_result
+        self._label = label
+        self._route = 0
+        self._tries = 0  # at this target
+        self._stale = False  # the last attempt met a kept connection that was dead
+        self._deadline: int | None = None
+        self._wire: WireState | None = None
+        self._wire_api = ""
+        self._keeper: Accumulator | None = None
+        self._held: list[Any] = []
+        self._shown = False  # content has been handed to the consumer
+        self._final = False  # the error stands
+        self._closed = False
+        self._partial: StreamResult | None = None
+        self.arena = Arena(label=label or services.routes[0].api, resources=services.memory.resources)
+        self.receiver: Receiver | None = None
+        self.timings = Timings(started=time.perf_counter_ns())
+        self.attempts: list[Attempt] = []
+        self.resilient = services.retry is not None or len(services.routes) > 1
+
+    @property
+    def route(self) -> Route:
+        """The target of the current attempt."""
+        return self._services.routes[self._route]
+
+    @property
+    def keeper(self) -> Accumulator | None:
+        """What the result is made of, if it is kept."""
+        return self._keeper
+
+    async def open(self) -> None:
+        """Send the request, again as often as the policy says, until a response is known to be a stream.
+
+        Raises:
+            StreamArenaError: the last attempt's error. Whatever was taken is given back then, on cancellation too.
+        """
+        total = self._timeouts.total
+        self._deadline = None if total is None else self.timings.started + round(total * 1e9)
+        if self._services.retry is not None:
+            self._services.retry.budget.request()
+        try:
+            await self._send()
+        except BaseException as error:
+            self.close(error)
+            raise
+        if not self.resilient:  # it will not be sent again, and a thousand open streams would keep a thousand
+            self._asked = self._request = None
+
+    async def next_batch(self, mode: Mode) -> list[Any] | None:
+        """As `Receiver.next_batch`, over all attempts. For resilient sessions; the others ask their receiver."""
+        while True:
+            receiver = self.receiver
+            assert receiver is not None
+            try:
+                batch = await receiver.next_batch()
+            except StreamArenaError as error:
+                if self._final or error is not receiver.error:
+                    raise
+                if not await self._recover(error):
+                    self._final = True
+                    if self._held:
+                        return self._give()
+                    raise
+                assert self.receiver is not None
+                self.receiver.choose(mode)
+                if self._shown:
+                    policy = self._services.retry
+                    continues = policy is not None and policy.after_content == "continue"
+                    return [StartChunk(attempt=len(self.attempts), continues=continues)]
+                continue
+            if batch is None:
+                return self._give() or None
+            if self._shown:
+                return batch
+            self._held += batch
+            if mode == "events" or any(chunk.is_content for chunk in batch):
+                self._shown = True
+                return self._give()
+
+    def result(self, keeper: Accumulator, *, complete: bool, error: BaseException | None = None) -> StreamResult:
+        """Return what is known of the answer."""
+        receiver = self.receiver
+        result = build_result(
+            keeper, self.timings, receiver.received if receiver else 0, receiver.count if receiver else 0
+        )
+        result.attempts = len(self.attempts)
+        result.attempt_log = tuple(self.attempts)
+        result.complete = complete
+        result.error = error
+        return result
+
+    def partial(self) -> StreamResult | None:
+        """Return what is known so far, or was known when the session was closed; None if nothing was kept."""
+        keeper, receiver = self._keeper, self.receiver
+        if self._closed or keeper is None or receiver is None:
+            return self._partial
+        complete = receiver.ended and receiver.error is None
+        return self.result(keeper, complete=complete, error=receiver.error)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Give everything back and tell the observers; synchronous and repeatable.
+
+        Args:
+            error: what the request is left with, if anything.
+        """
+        if self._closed:
+            return
+        receiver = self.receiver
+        try:
+            outcome, problem = _outcome(receiver, error)
+            if outcome != "complete" and self._keeper is not None and receiver is not None and receiver.count:
+                self._partial = self.result(self._keeper, complete=False, error=problem)
+        finally:
+            self._closed = True
+            if receiver is not None:
+                receiver.close()
+            self.arena.close()
+        if self._services.observers:
+            self._tell_end(outcome, problem)
+
+    # ------------------------------------------------------------ attempts
+
+    async def _send(self) -> None:
+        """Send until a response is known to be a stream."""
+        while True:
+            connection: Connection | None = None
+            receiver = self._begin()
+            try:
+                connection = await self._connection()
+                clock = ContentClock(asyncio.get_running_loop(), self._timeouts, self._deadline, receiver.time_out)
+                receiver.start(connection, self._written(), clock, pings_are_content=self._timeouts.pings_are_content)
+                await receiver.wait_for_head()
+                return
+            except BaseException as error:
+                receiver.close()
+                if not isinstance(error, Exception):
+                    raise
+                failure = error
+            stale = isinstance(failure, StreamTruncatedError) and _was_stale(connection) and not self._stale
+            self._stale = stale
+            if stale:
+                self._note(failure, 0.0)
+                self._tries -= 1
+            elif not await self._goes_on(failure):
+                raise failure
+
+    def _begin(self) -> Receiver:
+        """Make the receiver of a new attempt."""
+        services, route = self._services, self.route
+        self._tries += 1
+        self.timings.begin()
+        if self._wire is None or self._wire_api != route.api:
+            self._wire_api = route.api
+            self._wire = lease_wire_state(services.memory, self.arena, route.api, services.limits.event_bytes)
+            if self._keep_result:
+                bytes_kept = services.limits.result_bytes
+                self._keeper = lease_accumulator(services.memory, self.arena, route.api, bytes_kept)
+        else:
+            self._wire.reset()
+        intake = Intake(self._wire, self._keeper, services.limits.stream_bytes, self.arena)
+        receiver = self.receiver = Receiver(intake, services.limits, self.timings, self._give_back)
+        self.attempts.append(Attempt(len(self.attempts) + 1, route.server, route.api))
+        if services.observers:
+            receiver.progress = Progress(services.observers, self._label, len(self.attempts), self.timings)
+            model = "" if self._asked is None else route.model_of(self._asked)
+            started = AttemptStarted(self._label, len(self.attempts), route.server, route.api, model)
+            notify(services.observers, started)
+        return receiver
+
+    def _written(self) -> bytes:
+        if self._request is None:
+            assert self._asked is not None
+            self._request = self.route.write(self._asked)
+        return self._request
+
+    async def _connection(self) -> Connection:
+        left = None if self._deadline is None else (self._deadline - time.perf_counter_ns()) / 1e9
+        limit = asyncio.timeout(left)
+        try:
+            async with limit:
+                return await self._services.pool.acquire(self.route.origin, self._timeouts.pool, fresh=self._stale)
+        except TimeoutError as error:
+            if limit.expired():
+                raise TotalTimeoutError(self._timeouts.total or 0.0) from error
+            raise
+
+    def _give_back(self, connection: Connection, reusable: bool) -> None:
+        self._services.pool.release(connection, reusable=reusable)
+
+    # ------------------------------------------------------------ after a failure
+
+    async def _recover(self, error: StreamArenaError) -> bool:
+        """After a stream failed, open another if the policy allows it; return whether there is one."""
+        policy = self._services.retry
+        if self._shown:
+            if policy is None or policy.after_content == "fail":
+                return False
+            if policy.continuation is not None and not self._continue_with(policy):
+                return False
+        if not await self._goes_on(error):
+            return False
+        if self._keeper is not None and not (self._shown and policy is not None and policy.continuation is not None):
+            self._keeper.reset(self.arena)
+        self._held.clear()
+        await self._send()
+        return True
+
+    def _continue_with(self, policy: RetryPolicy) -> bool:
+        """Have the user write the request for the rest."""
+        assert policy.continuation is not None
+        assert self._asked is not None
+        partial, body = self.partial(), self._asked.body
+        if partial is None or isinstance(body, bytes):
+            return False
+        self._asked = dataclasses.replace(self._asked, body=policy.continuation(body, partial))
+        self._request = None
+        return True
+
+    async def _goes_on(self, error: Exception) -> bool:
+        """Decide what follows an error; if another attempt does, wait for its time and return True."""
+        policy = self._services.retry or _ONE_EACH
+        wait = self._wait_for_repeat(policy, error)
+        if wait is None:
+            last = self._route + 1 == len(self._services.routes)
+            if self._shown or last or not policy.falls_back(error):
+                self._note(error, None)
+                return False
+            self._route += 1
+            self._tries = 0
+            self._request = None
+            wait = 0.0
+        self._note(error, wait)
+        if wait:
+            await asyncio.sleep(wait)
+        return True
+
+    def _wait_for_repeat(self, policy: RetryPolicy, error: Exception) -> float | None:
+        """Return the seconds to wait before this target is asked again; None if it is not."""
+        if self._tries >= policy.attempts or not policy.repeats(error):
+            return None
+        wait = policy.wait(self._tries, error)
+        if wait is None or (self._deadline is not None and time.perf_counter_ns() + wait * 1e9 >= self._deadline):
+            return None
+        return wait if policy.budget.take() else None
+
+    def _note(self, error: Exception, waited: float | None) -> None:
+        status = error.status if isinstance(error, ProviderError) else None
+        started = self.timings.attempted
+        seconds = (time.perf_counter_ns() - started) / 1e9
+        attempt = dataclasses.replace(self.attempts[-1], error=error, status=status, seconds=seconds, waited=waited)
+        self.attempts[-1] = attempt
+        if waited is not None and self._services.observers:
+            notify(self._services.observers, AttemptFailed(self._label, attempt))
+
+    def _give(self) -> list[Any]:
+        held, self._held = self._held, []
+        return held
+
+    def _tell_end(self, outcome: Outcome, problem: BaseException | None) -> None:
+        receiver, route = self.receiver, self.route
+        head = None if receiver is None else receiver.head
+        finished = StreamFinished(
+            label=self._label,
+            outcome=outcome,
+            error=problem,
+            server=route.server,
+            api=route.api,
+            model="" if self._asked is None else route.model_of(self._asked),
+            status=None if head is None else head.status,
+            attempts=tuple(self.attempts),
+            timings=self.timings,
+            bytes_received=receiver.received if receiver else 0,
+            chunks=receiver.count if receiver else 0,
+            usage=receiver.usage if receiver else None,
+        )
+        notify(self._services.observers, finished)
+
+
+def _outcome(receiver: Receiver | None, error: BaseException | None) -> tuple[Outcome, BaseException | None]:
+    """Return how a request ended, by its receiver and by what it is left with."""
+    if receiver is not None and receiver.ended and receiver.error is None:
+        return "complete", None
+    if isinstance(error, StreamArenaError):
+        return "failed", error
+    if receiver is not None and receiver.ended and error is None:
+        return "failed", receiver.error
+    return "left", error
+
+
+def _was_stale(connection: Connection | None) -> bool:
+    """Tell whether a kept connection turned out to be dead before a byte of the response came."""
+    return connection is not None and connection.reused and not connection.response_started

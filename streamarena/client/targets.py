@@ -1,0 +1,110 @@
+"""Where a request goes and in which form: one target of a client, ready to write requests.
+
+Invariants: a key stands in its header and in no repr; a request is written anew for each target, with that target's
+model, members and address.
+Cost: one bytes object a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from streamarena.client.endpoints import endpoint_for
+from streamarena.client.request import build_request, parse_base_url, request_body
+from streamarena.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from streamarena.client.pool import Origin
+
+__all__ = ["Asked", "Route", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Somewhere to ask when the first address fails; see `StreamClient(fallbacks=...)`.
+
+    Attributes:
+        base_url, api, api_key, headers: as for `StreamClient`.
+        model: replaces the request's model. None: the same.
+        adapt: turns the members of a request into those for this target, where the API is another one.
+    """
+
+    base_url: str | None = None
+    api: str = "openai-chat"
+    api_key: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    model: str | None = None
+    adapt: Callable[[dict[str, Any]], Mapping[str, Any]] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a user asked for, before it is written for a target.
+
+    Attributes:
+        body: members, or bytes that are sent as they are.
+        path: replaces the API's; headers: over the target's.
+    """
+
+    body: Mapping[str, Any] | bytes
+    path: str | None
+    headers: Mapping[str, str]
+
+
+class Route:
+    """A target that requests can be written for.
+
+    Raises:
+        ConfigurationError: the target cannot be used.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.endpoint = endpoint_for(target.api)
+        address = target.base_url or self.endpoint.base_url
+        if not address:
+            raise ConfigurationError(f"{target.api} has no address of its own; give base_url=")
+        self.api = target.api
+        self.url = parse_base_url(address)
+        self._target = target
+        self._headers = {**self.endpoint.headers, **target.headers}
+        if target.api_key:
+            self._headers[self.endpoint.key_header] = self.endpoint.key_prefix + target.api_key
+
+    def __repr__(self) -> str:
+        return f"Route({self.url.origin.scheme}://{self.url.host_header}{self.url.prefix}, api={self.api!r})"
+
+    @property
+    def origin(self) -> Origin:
+        """Where to connect."""
+        return self.url.origin
+
+    @property
+    def server(self) -> str:
+        """`host:port`, for people and metrics."""
+        return f"{self.url.origin.host}:{self.url.origin.port}"
+
+    def model_of(self, asked: Asked) -> str:
+        """Return the model that is asked for here; empty where the body is bytes or names none."""
+        named = "" if isinstance(asked.body, bytes) else str(asked.body.get("model", ""))
+        return self._target.model or named
+
+    def write(self, asked: Asked) -> bytes:
+        """Return the whole request.
+
+        Raises:
+            ConfigurationError: it cannot be written.
+        """
+        model = self.model_of(asked)
+        if isinstance(asked.body, bytes):
+            payload = asked.body
+        else:
+            members = dict(asked.body)
+            if self._target.model is not None:
+                members["model"] = model
+            if self._target.adapt is not None:
+                members = dict(self._target.adapt(members))
+            payload = request_body(self.endpoint, members)
+        path = (asked.path or self.endpoint.path).replace("{model}", model)
+        return build_request(self.url, path, {**self._headers, **asked.headers}, payload)
