@@ -34,8 +34,7 @@ class Worker:
     """One client in its process."""
 
     def __init__(self, client: str) -> None:
-        peer = client.startswith(("aiohttp", "httpx"))
-        python = str(setup.python_environment()) if peer else sys.executable
+        python = str(setup.python_environment()) if client.startswith("aiohttp") else sys.executable
         command = [python, str(Path(__file__).with_name("tls_worker.py"))]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._client = client

@@ -65,32 +65,12 @@ async def aiohttp(url: str, authority: str, keep: int) -> AsyncIterator[Callable
         yield read
 
 
-@asynccontextmanager
-async def httpx_sse(url: str, authority: str, keep: int) -> AsyncIterator[Callable]:
-    import httpx
-    import orjson
-    from httpx_sse import aconnect_sse
-
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=keep)
-    async with httpx.AsyncClient(limits=limits, timeout=60, verify=context_for(authority) or True) as client:
-
-        async def read(path: str, seen: Callable[[int], None]) -> None:
-            async with aconnect_sse(client, "POST", url + path, json=BODY) as source:
-                async for event in source.aiter_sse():
-                    if event.data != "[DONE]":
-                        choices = orjson.loads(event.data)["choices"]
-                        seen(bool(choices and choices[0]["delta"].get("content")))
-
-        yield read
-
-
 CLIENTS = {
     "ours, uvloop": ("uvloop", streamarena("own")),
     "ours, stock loop": ("asyncio", streamarena("own")),
     "uvloop's TLS": ("uvloop", streamarena("loop")),
     "stock loop's TLS": ("asyncio", streamarena("loop")),
     "aiohttp, uvloop": ("uvloop", aiohttp),
-    "httpx + httpx-sse, uvloop": ("uvloop", httpx_sse),
 }
 
 
