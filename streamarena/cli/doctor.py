@@ -17,14 +17,14 @@ _EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "cli": ("click", "rich"),
     "openai": ("openai",),
     "anthropic": ("anthropic",),
-    "httpx2": ("httpx2",),
-    "asgi": ("uvicorn",),
     "tokens": ("tiktoken",),
-    "report": ("matplotlib",),
-    "otel": ("opentelemetry",),
-    "prometheus": ("prometheus_client",),
-    "ray": ("ray",),
+    "tokenizers": ("tokenizers",),
+    "modes": ("yaml",),
     "import": ("tree_sitter", "tree_sitter_typescript"),
+    "bedrock": ("botocore",),
+    "testing": ("trustme",),
+    "report": ("matplotlib",),
+    "ray": ("ray",),
 }
 
 

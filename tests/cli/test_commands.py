@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +62,12 @@ def test_doctor_names_each_accelerated_module():
     done = run("doctor")
     assert done.returncode == 0
     assert re.search(r"streamarena\.sse\.parser +(compiled|pure Python)", done.stdout)
+
+
+def test_doctor_knows_every_extra():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    shown = run("doctor").stdout.partition("extras")[2].partition("this machine")[0]
+    assert {line.split()[0] for line in shown.splitlines() if line.strip()} == set(project["optional-dependencies"])
 
 
 def test_doctor_says_that_pure_was_asked_for():
