@@ -1,4 +1,4 @@
-"""What `streamarena load` does once its options are read: plans, runs, files, objectives.
+"""What `streamarena load` does once its options are read: plans, runs, searches, files.
 
 Invariants: the first interrupt ends the running test early and reports what was measured, the second one ends
 everything; results of a sweep that is broken off are kept.
@@ -10,109 +10,153 @@ import asyncio
 import contextlib
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import orjson
 
+from streamarena.cli._load_sources import closed_loop, drop_streams, make_source, open_loop, schedules
+from streamarena.cli._load_view import show_progress
 from streamarena.client import Timeouts
-from streamarena.load import ClosedLoop, Lengths, LoadPlan, LoadResult, LoadTest, OpenLoop, Stage, Synthetic
+from streamarena.load import ClosedLoop, InProcess, LoadPlan, LoadResult, LoadTest, Processes, TraceArrivals
 from streamarena.load.addresses import base_url
+from streamarena.load.engines import engine_named
+from streamarena.load.export import RequestLines, as_document, write_csv, write_hdr_log, write_json
+from streamarena.load.scrape import Scraper
+from streamarena.load.search import SearchResult, find_capacity
 from streamarena.load.server import first_model, wait_until_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
-    from streamarena.load import RequestSource, Schedule
-    from streamarena.load.totals import Totals
+    from streamarena.load import Engine, RequestSource, Schedule
 
-__all__ = ["run_tests"]
+__all__ = ["calibrate_machine", "run_tests"]
 
-_DEFAULT_REQUESTS_A_USER = 10
+_DEFAULT_REQUESTS_A_USER: Final = 10
+_DEFAULT_REQUESTS: Final = 100
+
+
+async def calibrate_machine() -> None:
+    """Say what this machine can measure."""
+    from streamarena.load.calibration import calibrate
+
+    click.echo("calibrating against the bundled server ...", err=True)
+    click.echo((await calibrate()).table() + "\n")
 
 
 async def run_tests(options: dict[str, Any]) -> list[LoadResult]:
-    """Run every point of the sweep and write the files asked for."""
+    """Run every point of the sweep, or the search, and write the files asked for."""
     options["url"] = base_url(options["url"], options["api"])
+    if options["calibrate"]:
+        await calibrate_machine()
     if options["ready_timeout"]:
         await wait_until_ready(options["url"], options["api"], options["api_key"], seconds=options["ready_timeout"])
     if not options["model"]:
         options["model"] = await first_model(options["url"], options["api"], options["api_key"])
         click.echo(f"model: {options['model']}", err=True)
+    if options["artifact_dir"] is not None:
+        Path(options["artifact_dir"]).mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - before the run
+    source = make_source(options)
     results: list[LoadResult] = []
-    for schedule in schedules(options):
-        result = await _run_one(make_plan(options, schedule), options)
-        results.append(result)
-        if options["ui"] != "none":
-            click.echo(result.table() + "\n")
-        if options.get("interrupted"):
-            break
-    write_results(results, options)
+    if options["find_max"] is not None:
+        results = await _search(source, options)
+    else:
+        for position, schedule in enumerate(schedules(options, source)):
+            results.append(await _run_one(make_plan(options, source, schedule), options, f"{position + 1:02}"))
+            if options.get("interrupted"):
+                break
+    _write_results(results, options)
     return results
 
 
-def schedules(options: dict[str, Any]) -> Iterator[Schedule]:
-    """Return the schedules of a sweep, in the order they were written."""
-    stages = tuple(Stage(*stage) for stage in options["stages"])
-    if options["request_rate"] is not None:
-        for rate in options["request_rate"]:
-            yield OpenLoop(
-                rate,
-                options["arrival_pattern"],
-                options["burstiness"],
-                options["ramp_up"],
-                stages,
-                options["max_concurrency"],
-            )
-        return
-    for concurrency in options["concurrency"] or (1,):
-        yield ClosedLoop(concurrency, options["ramp_up"], stages)
-
-
-def make_plan(options: dict[str, Any], schedule: Schedule) -> LoadPlan:
+def make_plan(options: dict[str, Any], source: RequestSource, schedule: Schedule) -> LoadPlan:
     """Return the plan of one point of the sweep."""
     count = options["request_count"]
+    if count is None and isinstance(schedule, TraceArrivals):
+        count = len(schedule.seconds)
     if count is None and options["duration"] is None:
-        users = schedule.concurrency if isinstance(schedule, ClosedLoop) else 10
-        count = _DEFAULT_REQUESTS_A_USER * users
+        users = schedule.concurrency if isinstance(schedule, ClosedLoop) else 0
+        count = _DEFAULT_REQUESTS_A_USER * users or _DEFAULT_REQUESTS
     return LoadPlan(
         url=options["url"],
         model=options["model"],
         api=options["api"],
-        requests=make_source(options),
+        requests=source,
         schedule=schedule,
         request_count=count,
         duration=options["duration"],
         warmup_requests=options["warmup_requests"],
+        cooldown_requests=options["cooldown_requests"],
+        warmup_seconds=options["warmup"],
+        cooldown_seconds=options["cooldown"],
+        drain_seconds=options["drain"],
         seed=options["seed"],
         api_key=options["api_key"],
         headers=options["headers"],
         path=options["path"],
         timeouts=Timeouts(total=options["timeout"]),
         goodput=options["goodput"],
+        drop=drop_streams(options["drop"]),
         rows=options["artifact_dir"] is not None,
     )
 
 
-def make_source(options: dict[str, Any]) -> RequestSource:
-    """Return what makes the requests."""
-    return Synthetic(
-        Lengths(options["isl"], options["isl_stddev"]),
-        Lengths(options["osl"], options["osl_stddev"]) if options["osl"] else None,
-        api=options["api"],
-        members=options["extra_body"] or {},
-        seed=options["seed"],
-    )
+def _engine(options: dict[str, Any]) -> Engine:
+    if options["engine"] == "ray":
+        return engine_named("ray", workers=options["workers"], address=options["ray_address"])
+    return Processes(options["workers"]) if options["workers"] > 1 else InProcess()
 
 
-async def _run_one(plan: LoadPlan, options: dict[str, Any]) -> LoadResult:
-    show = _progress(plan) if options["ui"] == "simple" else None
-    test = LoadTest(plan, percentiles=options["percentiles"], progress=show)
-    with _interrupts(test, options):
+async def _run_one(plan: LoadPlan, options: dict[str, Any], name: str) -> LoadResult:
+    """Make one run and show its table."""
+    async with contextlib.AsyncExitStack() as stack:
+        lines = None
+        if options["artifact_dir"] is not None:
+            lines = stack.enter_context(RequestLines(Path(options["artifact_dir"]) / f"requests-{name}.jsonl"))
+        scraper = None
+        if options["metrics_url"] is not None:
+            scraper = await stack.enter_async_context(Scraper(options["metrics_url"]))
+        show = stack.enter_context(show_progress(plan, options["ui"]))
+        test = LoadTest(
+            plan,
+            engine=_engine(options),
+            percentiles=options["percentiles"],
+            progress=show,
+            on_interval=lines.take if lines is not None else None,
+        )
+        stack.enter_context(_interrupts(test, options))
         result = await test.run()
-    if show is not None:
-        click.echo("\r" + " " * 78 + "\r", err=True, nl=False)
+    if scraper is not None:
+        result.summary["server_metrics"] = scraper.summary()
+    if options["ui"] != "none":
+        click.echo(result.table() + "\n")
     return result
+
+
+async def _search(source: RequestSource, options: dict[str, Any]) -> list[LoadResult]:
+    """Look for the largest load that meets the objectives."""
+    objectives = options["objectives"]
+    if not objectives:
+        raise click.UsageError("--find-max needs at least one --objective")
+    by_rate = options["find_max"] == "request-rate"
+
+    async def run(level: float) -> LoadResult:
+        schedule = open_loop(options, level) if by_rate else closed_loop(options, int(level))
+        return await _run_one(make_plan(options, source, schedule), options, f"{level:g}")
+
+    def missed(result: LoadResult) -> list[str]:
+        return [str(objective) for objective in objectives if not objective.holds(result.summary)]
+
+    found: SearchResult = await find_capacity(
+        run, missed, most=options["search_limit"], most_runs=options["search_runs"], whole=not by_rate
+    )
+    for trial in found.trials:
+        met = "meets every objective" if not trial.missed else f"misses {', '.join(trial.missed)}"
+        click.echo(f"{trial.level:g}: {met}", err=True)
+    click.echo(found.describe("requests/s" if by_rate else "users at once"))
+    options["objectives"] = ()  # that larger loads miss them is what was looked for
+    return [trial.result for trial in found.trials]
 
 
 @contextlib.contextmanager
@@ -131,7 +175,7 @@ def _interrupts(test: LoadTest, options: dict[str, Any]) -> Generator[None]:
 
     try:
         loop.add_signal_handler(signal.SIGINT, interrupted)
-    except (NotImplementedError, ValueError):  # Windows, or not the main thread: an interrupt ends everything
+    except (NotImplementedError, ValueError, RuntimeError):  # Windows, or another thread: an interrupt ends everything
         yield
         return
     try:
@@ -140,25 +184,26 @@ def _interrupts(test: LoadTest, options: dict[str, Any]) -> Generator[None]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def _progress(plan: LoadPlan) -> Any:  # noqa: ANN401 - a local function
-    whole = plan.total_requests
-
-    def show(totals: Totals) -> None:
-        counters = totals.numbers.counters
-        ttft = totals.numbers.histograms.get("ttft")
-        p50 = ttft.percentile(50) if ttft is not None else None
-        of = f"/{whole}" if whole is not None else ""
-        ended = sum(counters[name] for name in ("completed", "failed", "dropped", "left_out"))
-        shown = f"{ended}{of} requests, {counters['failed']} failed, {counters['chunks']} chunks"
-        latency = f", TTFT p50 {p50 / 1e6:.1f} ms" if p50 is not None else ""
-        click.echo(f"\r{plan.schedule.describe()}: {shown}{latency}".ljust(78), err=True, nl=False)
-
-    return show
-
-
-def write_results(results: list[LoadResult], options: dict[str, Any]) -> None:
+def _write_results(results: list[LoadResult], options: dict[str, Any]) -> None:
     """Write the files asked for."""
     if options["save_result"] is not None:
-        summaries = [result.summary for result in results]
-        content = orjson.dumps(summaries[0] if len(summaries) == 1 else summaries, option=orjson.OPT_INDENT_2)
-        Path(options["save_result"]).write_bytes(content)
+        write_json(results, options["save_result"])
+    if options["html"] is not None:
+        _write_page(results, Path(options["html"]), options)
+    if options["artifact_dir"] is None:
+        return
+    folder = Path(options["artifact_dir"])
+    write_json(results, folder / "results.json")
+    write_csv(results, folder / "results.csv")
+    _write_page(results, folder / "report.html", options)
+    for position, result in enumerate(results):
+        write_hdr_log(result, folder / f"latencies-{position + 1:02}.hlog")
+    shown = {name: str(value) for name, value in options.items() if name not in {"api_key", "headers"}}
+    (folder / "options.json").write_bytes(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+    click.echo(f"written to {folder}", err=True)
+
+
+def _write_page(results: list[LoadResult], path: Path, options: dict[str, Any]) -> None:
+    from streamarena.load.html_report import write_html
+
+    write_html([as_document(result) for result in results], path, title=f"Load test of {options['model']}")

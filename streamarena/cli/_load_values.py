@@ -20,6 +20,7 @@ __all__ = [
     "NUMBERS",
     "OBJECTIVE",
     "Objective",
+    "PERCENTILES",
     "RATES",
     "read_duration",
     "read_goodput",
@@ -87,6 +88,13 @@ def _rates(text: str) -> tuple[float, ...]:
     return rates
 
 
+def _percentiles(text: str) -> tuple[float, ...]:
+    percentiles = tuple(float(part) for part in text.split(","))
+    if not all(0 <= percent <= 100 for percent in percentiles):
+        raise ValueError("numbers from 0 to 100 are expected, with commas between them")
+    return percentiles
+
+
 def read_duration(text: str) -> float:
     """Return seconds: `30`, `500ms`, `30s`, `5m`, `24h`."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", text.strip())
@@ -110,6 +118,7 @@ def _objective(text: str) -> Objective:
 
 
 NUMBERS: Final = _Parsed("n[,n...]", _numbers)
+PERCENTILES: Final = _Parsed("p[,p...]", _percentiles)
 RATES: Final = _Parsed("rate[,rate...]", _rates)
 DURATION: Final = _Parsed("duration", read_duration)
 JSON_OBJECT: Final = _Parsed("json", _json_object)

@@ -12,6 +12,7 @@ from streamarena.cli._load_values import (
     JSON_OBJECT,
     NUMBERS,
     OBJECTIVE,
+    PERCENTILES,
     RATES,
     read_goodput,
     read_headers,
@@ -29,6 +30,7 @@ _APIS: Final = {
     "gemini": "gemini",
 }
 _KEYS: Final = {"anthropic": "ANTHROPIC_API_KEY", "gemini": "GEMINI_API_KEY"}
+_SEARCHES: Final = ("concurrency", "request-rate")
 _PATTERNS: Final = ("constant", "poisson", "gamma")
 
 _NOT_MET: Final = 3
@@ -36,7 +38,7 @@ _CLIENT_LIMITED: Final = 4
 
 
 @click.command("load", short_help="Load-test a model server and say how far the figures can be trusted.")
-@click.option("--url", "--base-url", "url", required=True, help="The server, with or without /v1.")
+@click.option("--url", "--base-url", "url", help="The server, with or without /v1.")
 @click.option("--model", "-m", default="", help="Default: the first of the server's /v1/models.")
 @click.option("--endpoint-type", type=click.Choice(list(_APIS)), default="chat", show_default=True)
 @click.option("--endpoint", "path", help="Replaces the API's path under the base URL.")
@@ -51,24 +53,55 @@ _CLIENT_LIMITED: Final = 4
 @click.option("--arrival-pattern", type=click.Choice(_PATTERNS), default="poisson", show_default=True)
 @click.option("--burstiness", type=float, default=1.0, help="Shape of the gamma pattern; below 1 is burstier.")
 @click.option("--max-concurrency", type=click.IntRange(min=1), help="With a rate: streams at once.")
+@click.option("--max-rate", type=float, help="With a concurrency: starts a second.")
 @click.option("--request-count", "--num-prompts", "-n", "request_count", type=click.IntRange(min=1))
 @click.option("--duration", type=DURATION, help="Send for so long: 30, 30s, 5m.")
 @click.option("--warmup-requests", type=click.IntRange(min=0), default=0, help="Sent first and left out.")
+@click.option("--cooldown-requests", type=click.IntRange(min=0), default=0, help="Sent last and left out.")
+@click.option("--warmup", type=DURATION, default=0.0, help="With a duration: time before it, left out.")
+@click.option("--cooldown", type=DURATION, default=0.0, help="With a duration: time after it, left out.")
+@click.option("--drain", type=DURATION, default=30.0, help="How long open streams may take at the end.")
 @click.option("--ramp-up", type=DURATION, default=0.0, help="Seconds to reach full concurrency or rate.")
 @click.option("--stage", "stages", multiple=True, metavar="TIME:LEVEL", help="After the ramp: move there in that time.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of arrivals, prompts and chances.")
 # ---- what
+@click.option("--dataset", type=click.Choice(["synthetic", "jsonl", "sharegpt", "trace"]), help="Of --input-file.")
+@click.option("--input-file", type=click.Path(exists=True, dir_okay=False), help="Requests, one JSON object a line.")
+@click.option("--fixed-schedule", is_flag=True, help="Send a trace at its recorded times.")
+@click.option("--speed", type=float, default=1.0, help="Play a trace so much faster.")
 @click.option("--isl", type=click.IntRange(min=1), default=550, show_default=True, help="Mean input tokens.")
 @click.option("--isl-stddev", type=float, default=0.0)
 @click.option("--osl", type=click.IntRange(min=0), default=150, show_default=True, help="Output tokens; 0: no limit.")
 @click.option("--osl-stddev", type=float, default=0.0)
+@click.option("--exact-osl", is_flag=True, help="Ask for exactly that length (ignore_eos, min_tokens).")
+@click.option("--prefix-tokens", type=click.IntRange(min=0), default=0, help="Tokens of a prefix that prompts share.")
+@click.option("--prefixes", type=click.IntRange(min=1), default=1, help="How many such prefixes there are.")
+@click.option("--turns", type=click.IntRange(min=1), default=1, help="Questions in a conversation.")
+@click.option("--think-time", type=DURATION, default=0.0, help="Before each further question.")
+@click.option("--max-history-tokens", type=click.IntRange(min=1), help="Trim histories to this.")
+@click.option("--image-size", metavar="WxH", help="Add made-up images of that size.")
+@click.option("--images", type=click.IntRange(min=1), default=1, help="How many a request.")
+@click.option("--drop", metavar="SHARE@WHEN", help="Leave streams early: 0.1@20 chunks, 0.1@2.5s.")
+# ---- where
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes, or actors.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--ray-address", help="Of the cluster: auto finds it. Default: a local Ray.")
 # ---- results
+@click.option("--calibrate", is_flag=True, help="First say what this machine can measure; alone without --url.")
+@click.option(
+    "--find-max", type=click.Choice(["concurrency", "request-rate"]), help="Largest load that meets --objective."
+)
+@click.option("--search-limit", type=float, default=1024, show_default=True, help="Highest load --find-max tries.")
+@click.option("--search-runs", type=click.IntRange(min=1), default=12, show_default=True, help="Most runs it makes.")
 @click.option("--goodput", multiple=True, metavar="NAME:MS...", help="ttft:500 tpot:50: what a good request meets.")
 @click.option("--objective", "objectives", type=OBJECTIVE, multiple=True, help="p99_ttft_ms<=500: exit code 3 if not.")
 @click.option("--strict", is_flag=True, help="Exit code 4 if the client could have caused the result.")
-@click.option("--percentiles", default="50,90,95,99", show_default=True)
+@click.option("--percentiles", type=PERCENTILES, default="50,90,95,99", show_default=True)
 @click.option("--save-result", type=click.Path(dir_okay=False), help="Write the result as JSON.")
-@click.option("--artifact-dir", type=click.Path(file_okay=False), help="Write everything here.")
+@click.option("--html", type=click.Path(dir_okay=False), help="Write the result as one page.")
+@click.option("--artifact-dir", type=click.Path(file_okay=False), help="Write JSON, CSV, HTML, requests, histograms.")
+@click.option("--compare", multiple=True, type=click.Path(exists=True), help="Compare saved results; runs nothing.")
+@click.option("--metrics-url", help="Read the server's Prometheus page during the run.")
 @click.option("--ui", type=click.Choice(["none", "simple", "live"]), default="simple", show_default=True)
 @click.argument("more_goodput", nargs=-1, metavar="")
 def command(**options: Any) -> None:  # noqa: ANN401 - click's own values
@@ -77,6 +110,8 @@ def command(**options: Any) -> None:  # noqa: ANN401 - click's own values
     \b
     streamarena load --url http://localhost:8000 --model my-model --concurrency 1,8,64
     streamarena load --url http://localhost:8000 --request-rate 20 --duration 60s --goodput ttft:500 tpot:50
+    streamarena load --compare before.json --compare after.json
+    streamarena load --calibrate
 
     Without --request-count and --duration ten requests for each user are sent. Every figure is shown with how far
     the client's own stamps may be off; "client-limited" says that this machine, not the server, may be the cause.
@@ -84,8 +119,16 @@ def command(**options: Any) -> None:  # noqa: ANN401 - click's own values
     Exit codes: 0 done; 1 no request completed; 2 wrong usage; 3 an objective is not met; 4 client-limited and
     --strict; 130 interrupted.
     """
-    from streamarena.cli._load_run import run_tests
+    if options["compare"]:
+        _compare(options["compare"])
+        return
+    from streamarena.cli._load_run import calibrate_machine, run_tests
 
+    if options["url"] is None:
+        if not options["calibrate"]:
+            raise click.UsageError("--url says where the server is")
+        run(calibrate_machine())
+        return
     options["api"] = _APIS[options.pop("endpoint_type")]
     if options["concurrency"] is not None and options["request_rate"] is not None:
         raise click.UsageError("--concurrency is a closed loop and --request-rate an open one; give one of them")
@@ -93,9 +136,22 @@ def command(**options: Any) -> None:  # noqa: ANN401 - click's own values
     options["headers"] = read_headers(options["headers"])
     options["stages"] = read_stages(options["stages"])
     options["api_key"] = options["api_key"] or os.environ.get(_KEYS.get(options["api"], "OPENAI_API_KEY"))
-    options["percentiles"] = tuple(float(part) for part in options["percentiles"].split(","))
     results = run(run_tests(options))
     raise SystemExit(_exit_code(results, options))
+
+
+def _compare(paths: tuple[str, ...]) -> None:
+    from streamarena.load.compare import compare_table, load_documents
+
+    documents: list[Any] = []
+    names: list[str] = []
+    for path in paths:
+        found = load_documents(path)
+        documents += found
+        names += [path if len(found) == 1 else f"{path} ({one['schedule']})" for one in found]
+    if len(documents) == 1:
+        raise click.UsageError("--compare needs at least two results: give it twice")
+    click.echo(compare_table(documents, names))
 
 
 def _exit_code(results: list[Any], options: dict[str, Any]) -> int:

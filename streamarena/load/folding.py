@@ -94,7 +94,9 @@ class Folder:
             good = all(name in values and values[name] <= limit for name, limit in self._objectives)
             interval.counters["good"] += good
         if self._rows:
-            interval.rows.append({**_row(attempt, values), **stamps})
+            moment = attempt.recorder.first_content
+            around = self._watch.delay_at(moment) if moment is not None else 0
+            interval.rows.append({**_row(attempt, values, around), **stamps})
 
     def fold_gaps(self, interval: Interval, attempt: Attempt) -> list[int]:
         """Count the gaps so far of a request that has not ended, or has; return them."""
@@ -217,7 +219,7 @@ def _add_inter_token(interval: Interval, attempt: Attempt, gaps: list[int], toke
             histogram.add((low + high) // 2 * chunks // tokens, count)
 
 
-def _row(attempt: Attempt, values: dict[str, float]) -> dict[str, Any]:
+def _row(attempt: Attempt, values: dict[str, float], around: int) -> dict[str, Any]:
     """Return one request for per-request output; durations in milliseconds, moments in nanoseconds."""
     recorder = attempt.recorder
     usage = recorder.usage
@@ -234,5 +236,5 @@ def _row(attempt: Attempt, values: dict[str, float]) -> dict[str, Any]:
         "chunks": recorder.chunks,
         "input_tokens": usage.input_tokens if usage is not None else attempt.input_tokens,
         "output_tokens": usage.output_tokens if usage is not None else None,
-        "first_token_error_ms": recorder.first_error / 1e6 if recorder.first_content is not None else None,
+        "first_token_error_ms": (recorder.first_error + around) / 1e6 if recorder.first_content is not None else None,
     }

@@ -82,3 +82,72 @@ def test_an_open_loop_by_time_with_ramp_and_stages(llm):
 )
 def test_addresses_are_taken_as_users_type_them(typed, api, meant):
     assert base_url(typed, api) == meant
+
+
+def test_everything_is_written_and_can_be_compared(llm, tmp_path):
+    done = load(llm, "--concurrency", "2,4", "-n", "8", "--ui", "none", "--artifact-dir", str(tmp_path / "out"))
+    assert done.exit_code == 0, done.output
+    written = {file.name for file in (tmp_path / "out").iterdir()}
+    assert written == {
+        *("results.json", "results.csv", "report.html", "options.json"),
+        *("requests-01.jsonl", "requests-02.jsonl", "latencies-01.hlog", "latencies-02.hlog"),
+    }
+    rows = [json.loads(line) for line in (tmp_path / "out" / "requests-01.jsonl").read_text().splitlines()]
+    assert sorted(row["number"] for row in rows) == list(range(8))
+    assert "<svg" in (tmp_path / "out" / "report.html").read_text()
+    compared = CliRunner().invoke(group, ["load", "--compare", str(tmp_path / "out" / "results.json")])
+    assert compared.exit_code == 0, compared.output
+    assert "p99 ttft" in compared.output
+
+
+def test_one_result_cannot_be_compared(llm, tmp_path):
+    file = tmp_path / "r.json"
+    assert load(llm, "-n", "2", "--ui", "none", "--save-result", str(file)).exit_code == 0
+    assert CliRunner().invoke(group, ["load", "--compare", str(file)]).exit_code == 2
+
+
+def test_the_largest_load_that_meets_the_objectives_is_looked_for(llm):
+    limits = ["--search-limit", "2", "--search-runs", "2"]
+    done = load(llm, "--find-max", "concurrency", *limits, "-n", "4", "--objective", "failed<=0")
+    assert done.exit_code == 0, done.output
+    assert "users at once" in done.output or "no load that was tried" in done.output
+    assert load(llm, "--find-max", "concurrency", "-n", "4").exit_code == 2
+
+
+def test_a_file_of_questions_in_two_processes_with_users_who_leave(llm, tmp_path):
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"prompt": "why?"}\n{"prompt": "how?"}\n')
+    options = ["--input-file", str(file), "--workers", "2", "--drop", "1@3", "-n", "6", "--concurrency", "2"]
+    done = load(llm, *options)
+    assert "6 dropped" in done.output, done.output
+
+
+def test_a_trace_is_played_at_its_times(llm, tmp_path):
+    file = tmp_path / "trace.jsonl"
+    lines = [{"timestamp": 100 * n, "input_length": 20, "output_length": 4, "hash_ids": [n]} for n in range(5)]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    done = load(llm, "--dataset", "trace", "--input-file", str(file), "--fixed-schedule", "--speed", "4")
+    assert done.exit_code == 0, done.output
+    assert "a trace of 5 arrivals at speed 4: 5 completed" in done.output
+
+
+def test_a_live_table_shows_progress_and_health():
+    from rich.console import Console
+
+    from streamarena.cli._load_view import live_table, progress_line
+    from streamarena.load import ClosedLoop, Interval, LoadPlan, Totals
+
+    plan = LoadPlan(url="http://h/v1", requests=dict, schedule=ClosedLoop(3), request_count=10)
+    totals = Totals(0)
+    one = Interval(0, 0)
+    one.end = 10**9
+    one.counters.update(completed=4, chunks=40)
+    one.add("ttft", 20_000_000)
+    one.add_error("http_429", "slow down")
+    totals.add(one)
+    console = Console(width=100, record=True)
+    console.print(live_table(plan, totals))
+    text = console.export_text()
+    for shown in ("4/10 requests", "40 chunks/s", "http_429 1", "Time to first token", "20.0"):
+        assert shown in text
+    assert "4/10 requests" in progress_line(plan, totals)
