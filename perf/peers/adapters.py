@@ -1,0 +1,80 @@
+"""CPU per chunk of the libraries people have, and of the same code over our adapters: 64 streams, paced and in bursts.
+
+python -m perf adapters [--rounds 5] [--save-baseline]
+
+All contenders take turns in this process, on uvloop, and open their connections anew in each turn; the server runs in
+another process. What each does with a chunk is the same: load its JSON and look at the text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from types import ModuleType
+
+import httpx
+import httpx_sse
+import orjson
+import uvloop
+
+from perf.macro.client import serve
+from perf.measure import Contender, Table, interleave, options, report
+from perf.peers.stream_clients import BODY
+from streamarena_adapters import httpx_sse as our_httpx_sse
+
+STREAMS = 64
+CHUNKS = {"paced": 60, "bursts": 400}
+BASELINE = "httpx + httpx-sse"
+
+
+async def read_events(sse: ModuleType, transport: Callable[[], httpx.AsyncBaseTransport] | None, url: str) -> int:
+    """Read all streams through httpx; return the chunks with text."""
+    seen = 0
+    own = {} if transport is None else {"transport": transport()}
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None), timeout=60, **own) as client:
+
+        async def one() -> None:
+            nonlocal seen
+            async with sse.aconnect_sse(client, "POST", f"{url}/v1/chat/completions", json=BODY) as source:
+                async for event in source.aiter_sse():
+                    if event.data != "[DONE]":
+                        choices = orjson.loads(event.data)["choices"]
+                        seen += bool(choices and choices[0]["delta"].get("content"))
+
+        await asyncio.gather(*(one() for _ in range(STREAMS)))
+    return seen
+
+
+CONTENDERS: dict[str, Callable[[str], Awaitable[int]]] = {
+    BASELINE: partial(read_events, httpx_sse, None),
+    "httpx + our httpx_sse": partial(read_events, our_httpx_sse, None),
+}
+
+
+def turn(client: Callable[[str], Awaitable[int]], url: str, chunks: int) -> int:
+    """Read all streams once; fail unless every chunk was seen."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        seen = runner.run(client(url))
+    if seen != STREAMS * chunks:
+        raise RuntimeError(f"saw {seen} chunks of {STREAMS * chunks}")
+    return seen
+
+
+def measure(shape: str, rounds: int) -> Table:
+    """Measure every contender on one shape of stream."""
+    chunks = CHUNKS[shape]
+    with serve(shape, chunks) as url:
+        contenders = [Contender(name, partial(turn, client, url, chunks)) for name, client in CONTENDERS.items()]
+        title = f"client CPU, {STREAMS} streams of {chunks} chunks, {shape}"
+        return interleave(title, contenders, baseline=BASELINE, unit="chunk", rounds=rounds)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = options(__doc__ or "", arguments)
+    tables = [measure(shape, max(3, min(chosen.rounds, 5))) for shape in CHUNKS]
+    report("adapters", tables, save_baseline=chosen.save_baseline)
+
+
+if __name__ == "__main__":
+    main()

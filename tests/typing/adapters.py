@@ -1,0 +1,23 @@
+"""What type checkers must make of the adapters; never executed."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import httpx
+import httpx2
+
+from streamarena_adapters.httpx_sse import EventSource, ServerSentEvent, aconnect_sse, connect_sse
+
+
+async def events_of_httpx(client: httpx.AsyncClient) -> None:
+    async with aconnect_sse(client, "POST", "http://localhost", headers={"a": "b"}, json={}) as source:
+        assert_type(source, EventSource[httpx.Response])
+        async for event in source.aiter_sse():
+            assert_type(event, ServerSentEvent)
+
+
+def events_of_httpx2(client: httpx2.Client) -> None:
+    with connect_sse(client, "GET", "http://localhost", headers=[("a", "b")]) as source:
+        assert_type(source, EventSource[httpx2.Response])
+        assert_type(source.response.status_code, int)
