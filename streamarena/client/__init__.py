@@ -5,6 +5,7 @@ from __future__ import annotations
 from streamarena.client.client import StreamClient, StreamRequest
 from streamarena.client.connection import ResponseHead
 from streamarena.client.endpoints import ENDPOINTS, Endpoint
+from streamarena.client.exchange import RawClient, RawRequest, RawResponse, RawTimeouts
 from streamarena.client.observers import (
     AttemptFailed,
     AttemptStarted,
@@ -45,4 +46,8 @@ __all__ = [
     "ENDPOINTS",
     "ResponseHead",
     "ConnectionPoolStats",
+    "RawClient",
+    "RawRequest",
+    "RawResponse",
+    "RawTimeouts",
 ]

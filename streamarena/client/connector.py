@@ -55,6 +55,7 @@ class Connector:
         buffers: where the loop's receive buffers are leased from.
         ssl_context: replaces the default context; what it does not check is not checked.
         tls: who does TLS; see `TLSMode`.
+        connection_class: what is made for each connection.
     """
 
     def __init__(
@@ -64,7 +65,10 @@ class Connector:
         buffers: BufferPool,
         ssl_context: ssl.SSLContext | None = None,
         tls: TLSMode | None = None,
+        *,
+        connection_class: type[Connection] = Connection,
     ) -> None:
+        self._connection_class = connection_class
         self._limits = limits
         self._timeout = timeout
         self._buffers = buffers
@@ -110,7 +114,7 @@ class Connector:
             if self._plaintext_buffer is None:
                 self._plaintext_buffer = borrow_receive_buffer(loop, self._buffers, "plaintext")
             buffer = self._plaintext_buffer
-        connection = Connection(buffer, self._limits.header_bytes, self._limits.header_count, on_lost)
+        connection = self._connection_class(buffer, self._limits.header_bytes, self._limits.header_count, on_lost)
         if context is not None and own:
             layer = TLSTransport(connection, context, origin.host, self._socket_buffer)
             await loop.create_connection(lambda: layer, origin.host, origin.port)

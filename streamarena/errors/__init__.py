@@ -33,7 +33,9 @@ without parsing text. A limit that was met names itself and the setting that rai
     │   ├── PoolTimeoutError            no connection became free in time
     │   ├── FirstContentTimeoutError
     │   ├── IdleTimeoutError            no content for too long; pings and comments are not content
-    │   └── TotalTimeoutError
+    │   ├── TotalTimeoutError
+    │   ├── ReadTimeoutError            a raw exchange: no bytes for too long
+    │   └── WriteTimeoutError           a raw exchange: the network took nothing for too long
     ├── ProviderError                   the model's provider answered with an error; `.status`, `.body`
     │   ├── UnexpectedContentError      a 200 that is not a stream: an HTML page, a JSON body
     │   └── DecodeError                 an event whose shape no decoder knows
@@ -105,6 +107,8 @@ __all__ = [
     "FirstContentTimeoutError",
     "IdleTimeoutError",
     "TotalTimeoutError",
+    "ReadTimeoutError",
+    "WriteTimeoutError",
     "ProviderError",
     "UnexpectedContentError",
     "DecodeError",
@@ -249,6 +253,18 @@ class TotalTimeoutError(StreamTimeoutError):
 
     what = "the whole request"
     setting = "Timeouts.total"
+
+
+class ReadTimeoutError(StreamTimeoutError):
+    """No bytes of a raw response came for too long."""
+
+    what, setting = "the wait for more bytes", "RawTimeouts.read"
+
+
+class WriteTimeoutError(StreamTimeoutError):
+    """The network took nothing of a raw request for too long."""
+
+    what, setting = "the wait to send more bytes", "RawTimeouts.write"
 
 
 # ---------------------------------------------------------------- providers
