@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import httptools
 
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from streamarena.client.receive_buffer import ReceiveBuffer
 
 __all__ = ["Connection", "Exchange", "ResponseHead"]
+
+
+_FEW_PARTS: Final = 8
+"""Fragments of one read up to which each is parsed by itself instead of all joined into one."""
 
 
 class ResponseHead:
@@ -52,6 +56,10 @@ class Exchange(Protocol):
 
     def head_received(self, head: ResponseHead) -> None:
         """Take the final response header (informational 1xx responses are passed over)."""
+        ...
+
+    def part_received(self, data: bytes, /) -> None:
+        """Take a fragment of the body; more of the same read follows."""
         ...
 
     def read_done(self, data: bytes, whole: bool, /) -> None:
@@ -213,7 +221,7 @@ class Connection(asyncio.BufferedProtocol):
             if error is None and self._head_read > self._max_header_bytes:
                 error = HeaderTooLargeError(self._max_header_bytes, self._head_read, "Limits.header_bytes")
         elif error is None or self._parts:
-            exchange.read_done(self._take_parts(), self._complete)
+            exchange.read_done(self._take_parts(exchange), self._complete)
         if error is not None and not self._complete:
             self.fail(_cause_of(error))
 
@@ -284,10 +292,16 @@ class Connection(asyncio.BufferedProtocol):
 
     # ------------------------------------------------------------ private
 
-    def _take_parts(self) -> bytes:
+    def _take_parts(self, exchange: Exchange) -> bytes:
+        """Return what is to be handed on: many fragments joined, of a few the last one, the others told of before."""
         parts = self._parts
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._received += len(data)
+        self._received += sum(map(len, parts))
+        if len(parts) > _FEW_PARTS:
+            data = b"".join(parts)
+        else:  # joining these would ask malloc for more than it saves; so does a list that is popped empty
+            data = parts[-1] if parts else b""
+            for number in range(len(parts) - 1):
+                exchange.part_received(parts[number])
         parts.clear()
         return data
 

@@ -258,13 +258,18 @@ class RawResponse:
             self._finish()
         self._wake()
 
+    def part_received(self, data: bytes, /) -> None:
+        """Take a fragment; more of the same read follows."""
+        if not self._ended:
+            self._pending.append(data)
+            self._pending_bytes += len(data)
+
     def read_done(self, data: bytes, whole: bool, /) -> None:
-        """Take what one read brought."""
+        """Take the rest of what one read brought."""
         if self._ended:
             return
         if data:
-            self._pending.append(data)
-            self._pending_bytes += len(data)
+            self.part_received(data)
         if whole:
             self._finish()
         elif self._pending_bytes > self._max_pending and not self._paused and self._connection is not None:

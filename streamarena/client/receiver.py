@@ -232,8 +232,23 @@ class Receiver:
         else:
             self._body = bytearray()
 
+    def part_received(self, data: bytes) -> None:
+        """Take a fragment; what it brings is handed over when the read is done."""
+        if self.ended:
+            return
+        try:
+            if self._body is not None:
+                self._collect(data)
+            else:
+                self._intake.feed(data)
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever awaits the stream
+            self._break_off(error)
+
     def read_done(self, data: bytes, whole: bool) -> None:
-        """Take what one read brought, and hand it over."""
+        """Take the rest of what one read brought, and hand it all over."""
+        if self.ended:
+            self._release()
+            return
         intake = self._intake
         if whole:
             self._whole = True
