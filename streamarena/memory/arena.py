@@ -33,10 +33,11 @@ from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, TypeVar, overload
 
-from streamarena.errors import MemoryScopeError, NoScopeError, ScopeClosedError, WrongThreadError
+from streamarena.errors import ConfigurationError, MemoryScopeError, NoScopeError, ScopeClosedError, WrongThreadError
 from streamarena.memory._holdings import Deferred, Holdings, Releasable
 from streamarena.memory._nesting import borrow, charge, end_loan, hand_over, uncharge
 from streamarena.memory._spans import Chunk, Span, SpanAllocator
+from streamarena.memory.buffers import check_size
 from streamarena.memory.resources import ArenaResources, default_resources
 from streamarena.memory.tracking import new_slot
 
@@ -131,6 +132,7 @@ class Arena(SpanAllocator):
         parent: Arena | None = None,
         resources: ArenaResources | None = None,
     ) -> None:
+        _check_quota(quota)
         SpanAllocator.__init__(self, label)
         self.quota = quota
         self.parent = parent
@@ -174,9 +176,13 @@ class Arena(SpanAllocator):
 
         Raises:
             ScopeClosedError, WrongThreadError, QuotaExceededError: as `alloc_bytes`.
+            TypeError, ValueError: `size` is not an int, or negative.
         """
         held = self._usable()
-        size = getsizeof(value) if size is None else size
+        if size is None:
+            size = getsizeof(value)
+        else:
+            check_size(size)
         if self._metered:
             self._charge(size, "objects")
         held.object_bytes += size
@@ -184,7 +190,13 @@ class Arena(SpanAllocator):
         return value
 
     def alloc_str(self, text: str) -> str:
-        """Keep a str to the end of the scope and return it. For its UTF-8 bytes, `alloc_bytes(text.encode())`."""
+        """Keep a str to the end of the scope and return it. For its UTF-8 bytes, `alloc_bytes(text.encode())`.
+
+        Raises:
+            TypeError: `text` is not a str; `alloc` keeps any object.
+        """
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker
+            raise TypeError(f"alloc_str keeps a str, not {type(text).__name__}; alloc keeps any object")
         return self.alloc(text)
 
     @overload
@@ -228,12 +240,21 @@ class Arena(SpanAllocator):
 
         Raises:
             ScopeClosedError, WrongThreadError, QuotaExceededError: as `alloc_bytes`.
+            TypeError, ValueError, OSError: as `BufferPool.acquire`. Nothing stays charged.
         """
         held = self._usable()
+        check_size(size)
         if self._metered:
             self._charge(size, "buffers")
+        try:
+            buffer = self.resources.buffers.acquire(size)
+        except BaseException:
+            if self._metered:
+                uncharge(self, {"buffers": size})
+            raise
         held.buffer_bytes += size
-        return self.lease(self.resources.buffers.acquire(size))
+        held.take(buffer)
+        return buffer
 
     def section(self) -> AllocationSlot:
         """Attribute what a section of synchronous code allocates to this scope: `with arena.section(): ...`.
@@ -409,6 +430,7 @@ class RequestScope:
     __slots__ = ("_arena", "_label", "_quota", "_resources")
 
     def __init__(self, quota: int | None, label: str | None, resources: ArenaResources | None) -> None:
+        _check_quota(quota)
         self._quota = quota
         self._label = label
         self._resources = resources
@@ -451,10 +473,16 @@ def request_scope(
         resources: chunk store and buffer pool; those of the scope around it, or of the process, by default.
 
     Raises:
+        ConfigurationError: the quota is no number of bytes.
         ExceptionGroup: the body succeeded and releases failed. Where the body raised, its exception goes on unchanged,
             and failed releases are notes on it.
     """
     return RequestScope(quota, label, resources)
+
+
+def _check_quota(quota: object) -> None:
+    if quota is not None and (not isinstance(quota, int) or quota < 0):
+        raise ConfigurationError(f"a quota is a whole number of bytes, or None for no limit, not {quota!r:.80}")
 
 
 def _nearest_open(arena: Arena | None) -> Arena | None:

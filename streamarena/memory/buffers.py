@@ -23,12 +23,25 @@ from typing import Final, Self
 from streamarena.errors import DoubleReleaseError, ScopeClosedError
 from streamarena.memory._blocks import Block, is_exported, new_block, poison
 
-__all__ = ["BUFFER_SIZES", "BufferPool", "BufferStats", "PooledBuffer", "TierStats"]
+__all__ = ["BUFFER_SIZES", "BufferPool", "BufferStats", "PooledBuffer", "TierStats", "check_size"]
 
 BUFFER_SIZES: Final = (4 << 10, 64 << 10, 1 << 20)
 """Bytes of a buffer, by tier."""
 
 _UNPOOLED = len(BUFFER_SIZES)
+
+
+def check_size(size: object) -> None:
+    """Refuse what is no number of bytes.
+
+    Raises:
+        TypeError: `size` is not an int.
+        ValueError: it is negative.
+    """
+    if not isinstance(size, int):
+        raise TypeError(f"a size is a whole number of bytes, not {size!r:.80}")
+    if size < 0:
+        raise ValueError(f"a size cannot be {size} bytes")
 
 
 class PooledBuffer:
@@ -210,10 +223,11 @@ class BufferPool:
         """Lend a buffer of at least `size` bytes. Its content is whatever the last holder left.
 
         Raises:
+            TypeError: `size` is not an int.
             ValueError: `size` is negative.
+            OSError: the system has no address space of that size.
         """
-        if size < 0:
-            raise ValueError(f"a buffer cannot have {size} bytes")
+        check_size(size)
         number = 0 if size <= BUFFER_SIZES[0] else 1 if size <= BUFFER_SIZES[1] else 2 if size <= BUFFER_SIZES[2] else 3
         tier = self._tiers[number]
         data: Block | None = None

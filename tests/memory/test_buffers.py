@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import resource
 import threading
 import warnings
@@ -35,9 +36,12 @@ def test_a_size_above_all_tiers_is_served_and_counted_but_not_kept():
     assert pool.stats().tiers[3].misses == 1
 
 
-def test_a_negative_size_is_refused():
-    with pytest.raises(ValueError, match="-1"):
-        BufferPool().acquire(-1)
+@pytest.mark.parametrize(("size", "error"), [(-1, ValueError), (1.5, TypeError), ("4", TypeError), (None, TypeError)])
+def test_what_is_no_size_is_refused_and_not_counted(size, error):
+    pool = BufferPool()
+    with pytest.raises(error, match=re.escape(str(size))):
+        pool.acquire(size)
+    assert pool.stats().outstanding == 0
 
 
 def test_what_comes_back_is_lent_again():

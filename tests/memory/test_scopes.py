@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import re
 import threading
 
 import pytest
 
-from streamarena.errors import MemoryScopeError, NoScopeError, QuotaExceededError, ScopeClosedError
+from streamarena.errors import ConfigurationError, MemoryScopeError, NoScopeError, QuotaExceededError, ScopeClosedError
 
 
 class Item:
@@ -350,6 +351,40 @@ def test_an_inner_quota_does_not_bind_the_outer_scope(memory, resources):
         with pytest.raises(QuotaExceededError):
             inner.alloc_bytes(b"x" * 11)
         outer.alloc_bytes(b"x" * 11)
+
+
+@pytest.mark.parametrize(("size", "error"), [(-900, ValueError), (1.5, TypeError), (1 << 50, OSError)])
+def test_a_buffer_that_could_not_be_had_stays_uncharged(memory, resources, size, error):
+    with memory.request_scope(quota=1 << 60, resources=resources) as arena:
+        with pytest.raises(error):
+            arena.buffer(size)
+        assert arena.stats().buffer_bytes == 0
+        with pytest.raises(QuotaExceededError) as caught:
+            arena.buffer(1 << 61)
+        assert not any(caught.value.used.values())
+
+
+@pytest.mark.parametrize("quota", [-1, 1.5, "1000"])
+def test_what_is_no_quota_is_refused_before_a_scope_opens(memory, resources, quota):
+    with pytest.raises(ConfigurationError, match=re.escape(repr(quota))):
+        memory.request_scope(quota=quota, resources=resources)
+    with memory.request_scope(resources=resources) as outer:
+        with pytest.raises(ConfigurationError, match="quota"):
+            memory.Arena(quota=quota, parent=outer)
+        assert outer.children() == []
+
+
+@pytest.mark.parametrize(("size", "error"), [(-1, ValueError), (0.5, TypeError)])
+def test_an_object_cannot_be_charged_what_is_no_size(memory, resources, size, error):
+    with memory.request_scope(quota=10, resources=resources) as arena:
+        with pytest.raises(error):
+            arena.alloc(object(), size=size)
+        assert (arena.stats().objects, arena.stats().object_bytes) == (0, 0)
+
+
+def test_only_a_str_is_kept_as_one(memory, resources):
+    with memory.request_scope(resources=resources) as arena, pytest.raises(TypeError, match="not int"):
+        arena.alloc_str(5)
 
 
 def test_objects_come_back_the_same_and_are_charged(memory, resources):
