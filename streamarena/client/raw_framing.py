@@ -45,7 +45,7 @@ class Framing:
             return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
         self._left -= len(data)
         if self._left < 0:
-            raise ConfigurationError(f"the body is longer than its content-length of {self._length}")
+            raise ConfigurationError(f"the body is longer than the {self._length} bytes that its header says")
         return data
 
     def end(self) -> bytes:
@@ -90,7 +90,7 @@ def raw_head(
     if b"host" not in seen:
         raise ConfigurationError("the request has no Host")
     lines.append(b"\r\n")
-    return b"".join(lines), _framing(seen, empty=body == b"")
+    return b"".join(lines), _framing(seen, empty=not (isinstance(body, bytes) and body))
 
 
 _ONCE: Final = frozenset((b"host", b"content-length", b"transfer-encoding"))
@@ -103,7 +103,7 @@ def _framing(fields: dict[bytes, bytes], *, empty: bool) -> Framing:
             raise ConfigurationError("transfer-encoding must be 'chunked' alone, without content-length")
         return Framing(None)
     if length is None:
-        if not empty:
+        if not empty:  # an iterable may turn out to be empty, and is refused at its first byte otherwise
             raise ConfigurationError("a body needs content-length or transfer-encoding")
         return Framing(0)
     if not (length.isdigit() and length.isascii() and len(length) < 20):

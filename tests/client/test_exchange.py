@@ -89,6 +89,7 @@ async def pieces(*parts):
     [
         pytest.param((b"Content-Length", b"5"), b"hello", b"hello", id="bytes"),
         pytest.param((b"Content-Length", b"5"), ("he", "llo"), b"hello", id="pieces of a declared length"),
+        pytest.param((b"X", b"no framing"), (), b"", id="no pieces and no framing"),
         pytest.param((b"Transfer-Encoding", b"chunked"), b"hello", b"5\r\nhello\r\n0\r\n\r\n", id="bytes in chunks"),
         pytest.param(
             (b"Transfer-Encoding", b"chunked"), ("he", "", "llo"), b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", id="chunks"
