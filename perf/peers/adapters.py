@@ -22,6 +22,7 @@ from perf.macro.client import serve
 from perf.measure import Contender, Table, interleave, options, report
 from perf.peers.stream_clients import BODY
 from streamarena_adapters import httpx_sse as our_httpx_sse
+from streamarena_adapters.httpx import AsyncHTTPTransport
 
 STREAMS = 64
 CHUNKS = {"paced": 60, "bursts": 400}
@@ -49,6 +50,8 @@ async def read_events(sse: ModuleType, transport: Callable[[], httpx.AsyncBaseTr
 CONTENDERS: dict[str, Callable[[str], Awaitable[int]]] = {
     BASELINE: partial(read_events, httpx_sse, None),
     "httpx + our httpx_sse": partial(read_events, our_httpx_sse, None),
+    "httpx over our transport + httpx-sse": partial(read_events, httpx_sse, AsyncHTTPTransport),
+    "httpx over our transport + our httpx_sse": partial(read_events, our_httpx_sse, AsyncHTTPTransport),
 }
 
 

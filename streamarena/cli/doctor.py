@@ -15,6 +15,7 @@ __all__ = ["command"]
 
 _EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "cli": ("click", "rich"),
+    "httpx2": ("httpx2",),
     "openai": ("openai",),
     "anthropic": ("anthropic",),
     "tokens": ("tiktoken",),

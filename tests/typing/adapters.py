@@ -7,6 +7,8 @@ from typing import assert_type
 import httpx
 import httpx2
 
+from streamarena_adapters.httpx import AsyncHTTPTransport
+from streamarena_adapters.httpx2 import AsyncHTTPTransport as AsyncHTTPTransport2
 from streamarena_adapters.httpx_sse import EventSource, ServerSentEvent, aconnect_sse, connect_sse
 
 
@@ -21,3 +23,9 @@ def events_of_httpx2(client: httpx2.Client) -> None:
     with connect_sse(client, "GET", "http://localhost", headers=[("a", "b")]) as source:
         assert_type(source, EventSource[httpx2.Response])
         assert_type(source.response.status_code, int)
+
+
+def transports(limits: httpx.Limits, limits2: httpx2.Limits) -> None:
+    assert_type(httpx.AsyncClient(transport=AsyncHTTPTransport(limits=limits)), httpx.AsyncClient)
+    assert_type(httpx2.AsyncClient(transport=AsyncHTTPTransport2(limits=limits2)), httpx2.AsyncClient)
+    httpx.AsyncClient(transport=AsyncHTTPTransport2())  # type: ignore[arg-type]  # each library has a transport of its own
