@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamarena.client.client import StreamClient, StreamRequest
 from streamarena.client.connection import ResponseHead
+from streamarena.client.connector import ClientCertificate
 from streamarena.client.endpoints import ENDPOINTS, Endpoint
 from streamarena.client.exchange import RawClient, RawRequest, RawResponse, RawTimeouts
 from streamarena.client.observers import (
@@ -31,6 +32,7 @@ __all__ = [
     "Timings",
     "Timeouts",
     "Limits",
+    "ClientCertificate",
     "RetryPolicy",
     "RetryBudget",
     "Attempt",

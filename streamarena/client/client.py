@@ -11,12 +11,13 @@ Not here: HTTP/2. The providers' streaming endpoints all speak HTTP/1.1, and one
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from streamarena.client.connector import Connector, TLSMode
+from streamarena.client.connector import ClientCertificate, Connector, ConnectSettings, TLSMode
 from streamarena.client.pool import ConnectionPool, ConnectionPoolStats
+from streamarena.client.proxy import EnvironmentProxies, parse_proxy
 from streamarena.client.session import Services, Session
 from streamarena.client.settings import Limits, Timeouts
 from streamarena.client.stream import ChunkStream
@@ -47,6 +48,11 @@ class StreamClient:
         timeouts, limits: see there.
         ssl_context: replaces the default TLS context, which checks certificates and host names.
         tls: who does TLS: "own", over the loop's shared buffers (default on Linux), or the event "loop" (elsewhere).
+        client_certificate: shown to servers that ask for one.
+        proxy: `http://[user:password@]host:port` of an HTTP proxy through which every connection is tunnelled.
+        environment_proxies: whether `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` count where `proxy` is not
+            given. Default True; loopback addresses never use them.
+        unix_socket: path of a socket on which the server of `base_url` listens.
         retry: whether and when a failed request is sent again. Default None: never, but where a kept connection turned
             out to be dead.
         fallbacks: further targets, asked in this order when this one fails before the first content.
@@ -70,20 +76,32 @@ class StreamClient:
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        client_certificate: ClientCertificate | None = None,
         tls: TLSMode | None = None,
+        proxy: str | None = None,
+        environment_proxies: bool = True,
+        unix_socket: str | None = None,
         retry: RetryPolicy | None = None,
         fallbacks: Sequence[Target] = (),
         observers: Sequence[Observer] = (),
         keep_result: bool = True,
         memory: MemoryManager | None = None,
     ) -> None:
-        targets = (Target(base_url, api, api_key, headers or {}), *fallbacks)
+        targets = (Target(base_url, api, api_key, headers or {}, unix_socket=unix_socket), *fallbacks)
         self.api = api
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self.keep_result = keep_result
         self.memory = memory or default_manager()
-        self._connector = Connector(self.limits, self.timeouts.connect, self.memory.buffers, ssl_context, tls)
+        settings = ConnectSettings(
+            self.timeouts.connect,
+            ssl_context,
+            client_certificate,
+            tls,
+            parse_proxy(proxy) if proxy else None,
+            EnvironmentProxies() if environment_proxies else None,
+        )
+        self._connector = Connector(settings, self.limits, self.memory.buffers)
         self._pool = ConnectionPool(self._connector, self.limits)
         routes = tuple(map(Route, targets))
         self._services = Services(self._pool, self.memory, self.limits, routes, retry, tuple(observers))
@@ -118,7 +136,7 @@ class StreamClient:
 
     def stream(
         self,
-        body: Mapping[str, Any] | bytes | None = None,
+        body: Mapping[str, Any] | bytes | AsyncIterable[bytes] | None = None,
         /,
         *,
         path: str | None = None,
@@ -132,7 +150,8 @@ class StreamClient:
 
         Args:
             body: the request body; members given by keyword are laid over it. What asks for a stream (`"stream": true`
-                and the like) is added. Bytes are sent as they are.
+                and the like) is added. Bytes are sent as they are, those of an asynchronous iterable as they come; a
+                request with such a body is never sent twice.
             path: replaces the API's path under the base URL.
             headers: for this request, over the client's.
             timeouts: for this request, instead of the client's.
@@ -146,12 +165,12 @@ class StreamClient:
             ConnectionFailedError: no connection.
             ProviderError: the provider answered with an error; UnexpectedContentError: with something else.
         """
-        if isinstance(body, bytes):
-            if members:
-                raise ConfigurationError("members cannot be laid over a body given as bytes")
-            asked = Asked(body, path, headers or {})
-        else:
+        if body is None or isinstance(body, Mapping):
             asked = Asked({**(body or {}), **members}, path, headers or {})
+        elif members:
+            raise ConfigurationError("members cannot be laid over a body given as bytes")
+        else:
+            asked = Asked(body, path, headers or {})
         request = self._services.routes[0].write(asked)
         keep = self.keep_result if keep_result is None else keep_result
         limits = timeouts or self.timeouts

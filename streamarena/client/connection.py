@@ -77,12 +77,14 @@ class Connection(asyncio.BufferedProtocol):
     Attributes:
         reused: whether an earlier exchange was completed on it.
         responses: complete responses so far.
+        uploading: whether a part of the request's body is still to be sent.
         last_used: the loop's time at which the last exchange ended, set by the pool.
     """
 
     __slots__ = (
         "_body_until_close",
         "_complete",
+        "_drained",
         "_exchange",
         "_field_bytes",
         "_field_count",
@@ -104,6 +106,7 @@ class Connection(asyncio.BufferedProtocol):
         "last_used",
         "on_body",
         "responses",
+        "uploading",
     )
 
     def __init__(
@@ -125,6 +128,8 @@ class Connection(asyncio.BufferedProtocol):
         self._headers: dict[str, str] = {}
         self._lost = False
         self._complete = False
+        self._drained: asyncio.Future[None] | None = None  # while the kernel takes no more
+        self.uploading = False
         self.responses = 0
         self.last_used = 0.0
         self._begin()
@@ -159,6 +164,21 @@ class Connection(asyncio.BufferedProtocol):
         self._exchange = exchange
         self._transport.write(request)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can still be sent."""
+        return self._transport is not None and not self._lost and not self._transport.is_closing()
+
+    def send_more(self, data: bytes) -> None:
+        """Send more of a request; nothing happens once the connection has ended."""
+        if self._transport is not None and not self._lost:
+            self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the transport takes more, or the connection ends."""
+        if self._drained is not None:
+            await asyncio.shield(self._drained)
+
     def pause_reading(self) -> None:
         """Stop reading: the peer feels it once the kernel's buffers are full."""
         if self._transport is not None and not self._lost:
@@ -185,7 +205,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def detach(self) -> bool:
         """End the exchange from the request's side; return whether the connection can serve another request."""
-        complete = self._complete and self._keep_alive
+        complete = self._complete and self._keep_alive and not self.uploading
         self._exchange = None
         if complete and self.usable:
             return True
@@ -225,6 +245,17 @@ class Connection(asyncio.BufferedProtocol):
         if error is not None and not self._complete:
             self.fail(_cause_of(error))
 
+    def pause_writing(self) -> None:
+        """Remember that the transport takes no more for now."""
+        if self._drained is None:
+            self._drained = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """Let whoever waits go on."""
+        waiting, self._drained = self._drained, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
     def eof_received(self) -> bool:
         """Let the transport close: a half-closed server has nothing more to say."""
         return False
@@ -232,6 +263,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the exchange how its response ended, then the pool."""
         self._lost = True
+        self.resume_writing()
         exchange, self._exchange = self._exchange, None
         if exchange is not None and not self._complete:
             if self._body_until_close and exc is None:

@@ -14,12 +14,14 @@ import asyncio
 import functools
 import ssl
 import sys
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from streamarena.client.connection import Connection
+from streamarena.client.proxy import EnvironmentProxies, Proxy, Tunnel
 from streamarena.client.receive_buffer import ReceiveBuffer, borrow_receive_buffer
 from streamarena.client.tls import TLSTransport
-from streamarena.errors import ConnectionFailedError, ConnectTimeoutError
+from streamarena.errors import ConfigurationError, ConnectionFailedError, ConnectTimeoutError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,17 +30,24 @@ if TYPE_CHECKING:
     from streamarena.client.settings import Limits
     from streamarena.memory import BufferPool
 
-__all__ = ["Connector", "TLSMode", "default_ssl_context"]
+__all__ = ["ClientCertificate", "ConnectSettings", "Connector", "TLSMode", "default_ssl_context"]
 
 TLSMode: TypeAlias = Literal["own", "loop"]
 """Who does TLS: "own" over the loop's shared buffers (some 30 kB a stream), or the event "loop" with its transports."""
 
 _DEFAULT_TLS: Final[TLSMode] = "own" if sys.platform == "linux" else "loop"  # elsewhere it has not been measured
 
+_HAPPY_EYEBALLS_SECONDS: Final = 0.25
+"""RFC 8305, section 5, recommends this delay between two attempts."""
+
 
 @functools.cache
 def default_ssl_context() -> ssl.SSLContext:
     """Return the process's TLS context: the system's trust store, host names checked, TLS 1.2 or later."""
+    return _new_context()
+
+
+def _new_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
@@ -46,34 +55,66 @@ def default_ssl_context() -> ssl.SSLContext:
     return context
 
 
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """What a client shows of itself: PEM files with the certificate chain and its key, and the key's password."""
+
+    certificate: str
+    key: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectSettings:
+    """How connections are opened.
+
+    Attributes:
+        seconds: for name look-up, TCP, proxy and TLS together; None waits for ever.
+        ssl_context: replaces the default context; what it does not check is not checked.
+        client_certificate: shown to servers that ask; goes with the default context only.
+        tls: who does TLS; see `TLSMode`.
+        proxy: for every connection but those to unix sockets. proxies: asked where `proxy` is None.
+    """
+
+    seconds: float | None = 10.0
+    ssl_context: ssl.SSLContext | None = None
+    client_certificate: ClientCertificate | None = None
+    tls: TLSMode | None = None
+    proxy: Proxy | None = field(default=None, repr=False)
+    proxies: EnvironmentProxies | None = field(default=None, repr=False)
+
+
 class Connector:
     """Opens connections.
 
     Args:
+        settings: how.
         limits: header limits for the connections.
-        timeout: seconds for name look-up, TCP and TLS together; None waits for ever.
         buffers: where the loop's receive buffers are leased from.
-        ssl_context: replaces the default context; what it does not check is not checked.
-        tls: who does TLS; see `TLSMode`.
         connection_class: what is made for each connection.
+
+    Raises:
+        ConfigurationError: a context and a client certificate were both given, or the certificate cannot be loaded.
     """
 
     def __init__(
         self,
+        settings: ConnectSettings,
         limits: Limits,
-        timeout: float | None,
         buffers: BufferPool,
-        ssl_context: ssl.SSLContext | None = None,
-        tls: TLSMode | None = None,
         *,
         connection_class: type[Connection] = Connection,
     ) -> None:
         self._connection_class = connection_class
+        self._settings = settings
         self._limits = limits
-        self._timeout = timeout
         self._buffers = buffers
-        self._ssl_context = ssl_context
-        self._tls: TLSMode = tls or _DEFAULT_TLS
+        self._ssl_context = settings.ssl_context
+        if settings.client_certificate is not None:
+            if settings.ssl_context is not None:
+                raise ConfigurationError("load the client certificate into your own ssl_context instead")
+            self._ssl_context = _context_with(settings.client_certificate)
+        self._tls: TLSMode = settings.tls or _DEFAULT_TLS
         self._socket_buffer: ReceiveBuffer | None = None
         self._plaintext_buffer: ReceiveBuffer | None = None
 
@@ -84,14 +125,16 @@ class Connector:
             ConnectTimeoutError: not within the time limit.
             ConnectionFailedError: refused, unreachable, unknown name, or TLS refused the peer; the cause says which.
         """
-        limit = asyncio.timeout(self._timeout)
+        limit = asyncio.timeout(self._settings.seconds)
         try:
             async with limit:
                 return await self._open(origin, on_lost)
         except TimeoutError as error:
             if limit.expired():
-                raise ConnectTimeoutError(self._timeout or 0.0) from error
+                raise ConnectTimeoutError(self._settings.seconds or 0.0) from error
             raise ConnectionFailedError(origin.host, origin.port, _reason(error)) from error  # the kernel's, or TLS's
+        except ProtocolError as error:  # a proxy that is none
+            raise ConnectionFailedError(origin.host, origin.port, str(error)) from error
         except OSError as error:  # ssl.SSLError is one
             raise ConnectionFailedError(origin.host, origin.port, _reason(error)) from error
 
@@ -104,33 +147,81 @@ class Connector:
                 buffer.give_back()
 
     async def _open(self, origin: Origin, on_lost: Callable[[Connection], None]) -> Connection:
-        loop = asyncio.get_running_loop()
-        if self._socket_buffer is None:
-            self._socket_buffer = borrow_receive_buffer(loop, self._buffers)
-        buffer = self._socket_buffer
+        socket_buffer = self._borrow()
         context = (self._ssl_context or default_ssl_context()) if origin.is_tls else None
         own = context is not None and self._tls == "own"
-        if own:
-            if self._plaintext_buffer is None:
-                self._plaintext_buffer = borrow_receive_buffer(loop, self._buffers, "plaintext")
-            buffer = self._plaintext_buffer
+        buffer = self._borrow_plaintext() if own else socket_buffer
         connection = self._connection_class(buffer, self._limits.header_bytes, self._limits.header_count, on_lost)
         if context is not None and own:
-            layer = TLSTransport(connection, context, origin.host, self._socket_buffer)
-            await loop.create_connection(lambda: layer, origin.host, origin.port)
+            layer = TLSTransport(connection, context, origin.host, socket_buffer)
+            await self._reach(origin, layer, None)
             await layer.handshake()
             transport: asyncio.BaseTransport = layer
         else:
-            transport, _ = await loop.create_connection(
-                lambda: connection,
-                origin.host,
-                origin.port,
-                ssl=context,
-                server_hostname=origin.host if context is not None else None,
-            )
+            transport = await self._reach(origin, connection, context)
         if context is not None:
             _check_protocol(transport)
         return connection
+
+    async def _reach(
+        self, origin: Origin, protocol: asyncio.BufferedProtocol, context: ssl.SSLContext | None
+    ) -> asyncio.BaseTransport:
+        """Connect `protocol` to the origin, by the way it is to be reached; with a context the loop does TLS."""
+        loop = asyncio.get_running_loop()
+        name = origin.host if context is not None else None
+        proxy = None if origin.socket_path is not None else self._proxy_for(origin)
+        if proxy is not None:
+            tunnel = Tunnel(proxy, origin.host, origin.port)
+            await loop.create_connection(lambda: tunnel, proxy.host, proxy.port, **_happy_eyeballs(loop))
+            transport = await tunnel.opened()
+            try:
+                transport.set_protocol(protocol)
+                if context is not None:
+                    started = await loop.start_tls(transport, protocol, context, server_hostname=name)
+                    transport = cast("asyncio.Transport", started)
+                protocol.connection_made(transport)
+            except BaseException:
+                transport.abort()
+                raise
+            return transport
+        if origin.socket_path is not None:
+            made, _ = await loop.create_unix_connection(
+                lambda: protocol, origin.socket_path, ssl=context, server_hostname=name
+            )
+            return made
+        made, _ = await loop.create_connection(
+            lambda: protocol, origin.host, origin.port, ssl=context, server_hostname=name, **_happy_eyeballs(loop)
+        )
+        return made
+
+    def _proxy_for(self, origin: Origin) -> Proxy | None:
+        if self._settings.proxy is not None or self._settings.proxies is None:
+            return self._settings.proxy
+        return self._settings.proxies(origin.scheme, origin.host, origin.port)
+
+    def _borrow(self) -> ReceiveBuffer:
+        if self._socket_buffer is None:
+            self._socket_buffer = borrow_receive_buffer(asyncio.get_running_loop(), self._buffers)
+        return self._socket_buffer
+
+    def _borrow_plaintext(self) -> ReceiveBuffer:
+        if self._plaintext_buffer is None:
+            self._plaintext_buffer = borrow_receive_buffer(asyncio.get_running_loop(), self._buffers, "plaintext")
+        return self._plaintext_buffer
+
+
+def _happy_eyeballs(loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
+    """Race IPv6 against IPv4 where the loop can (RFC 8305); uvloop tries one address after the other."""
+    return {"happy_eyeballs_delay": _HAPPY_EYEBALLS_SECONDS} if isinstance(loop, asyncio.BaseEventLoop) else {}
+
+
+def _context_with(certificate: ClientCertificate) -> ssl.SSLContext:
+    context = _new_context()
+    try:
+        context.load_cert_chain(certificate.certificate, certificate.key, certificate.password)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"the client certificate cannot be loaded: {error}") from error
+    return context
 
 
 def _check_protocol(transport: asyncio.BaseTransport) -> None:

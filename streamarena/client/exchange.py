@@ -18,7 +18,7 @@ from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamarena.client.connector import Connector, TLSMode
+from streamarena.client.connector import Connector, ConnectSettings, TLSMode
 from streamarena.client.pool import ConnectionPool, ConnectionPoolStats, Origin
 from streamarena.client.raw_connection import RawConnection
 from streamarena.client.raw_framing import Framing, raw_head
@@ -88,7 +88,9 @@ class RawClient:
     ) -> None:
         self._limits = limits or Limits()
         buffers = (memory or default_manager()).buffers
-        self._connector = Connector(self._limits, None, buffers, ssl_context, tls, connection_class=RawConnection)
+        self._connector = Connector(
+            ConnectSettings(None, ssl_context, None, tls), self._limits, buffers, connection_class=RawConnection
+        )
         self._pool = ConnectionPool(self._connect, self._limits)
 
     @property

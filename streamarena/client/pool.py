@@ -28,11 +28,15 @@ __all__ = ["Connect", "ConnectionPool", "Origin", "ConnectionPoolStats"]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where connections go; two requests share connections when their origins are equal."""
+    """Where connections go; two requests share connections when their origins are equal.
+
+    With `socket_path` connections go to that unix socket; host and port still name the server, for TLS and the header.
+    """
 
     scheme: str
     host: str
     port: int
+    socket_path: str | None = None
 
     @property
     def is_tls(self) -> bool:

@@ -17,6 +17,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from streamarena.client.compression import decompressor_for
 from streamarena.client.rejection import is_stream, rejection
 from streamarena.errors import StreamClosedError, StreamTimeoutError, StreamTruncatedError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamarena.client.clock import ContentClock
+    from streamarena.client.compression import Decompressor
     from streamarena.client.connection import Connection, ResponseHead
     from streamarena.client.intake import Intake, Mode
     from streamarena.client.progress import Progress
@@ -58,6 +60,7 @@ class Receiver:
         "_body",
         "_clock",
         "_connection",
+        "_decompressor",
         "_give_back",
         "_intake",
         "_limits",
@@ -91,6 +94,7 @@ class Receiver:
         self._connection: Connection | None = None
         self._clock: ContentClock | None = None
         self._pings_are_content = False
+        self._decompressor: Decompressor | None = None  # of a compressed body
         self._body: bytearray | None = None  # of a response that is not a stream
         self._taken = 0  # of the body's bytes, those whose items the consumer has
         self._paused = False
@@ -222,6 +226,8 @@ class Receiver:
 
     def head_received(self, head: ResponseHead) -> None:
         """Take the header and decide whether this is a stream."""
+        if encoding := head.headers.get("content-encoding"):
+            self._decompressor = decompressor_for(encoding, self._limits.expansion_bytes)
         self.head = head
         self._timings.headers = time.perf_counter_ns()
         if self.progress is not None:
@@ -253,6 +259,8 @@ class Receiver:
         if whole:
             self._whole = True
         try:
+            if self._decompressor is not None:
+                data = self._decompress(self._decompressor, data)
             if self._body is not None:
                 self._collect(data)
             else:
@@ -325,9 +333,26 @@ class Receiver:
         if intake.complete and clock is not None:
             clock.linger(_LINGER_SECONDS)
 
+    def _decompress(self, decompressor: Decompressor, data: bytes) -> bytes:
+        """Take a compressed body's bytes a piece at a time; return what is left to take: the last piece."""
+        last = b""
+        for piece in decompressor.feed(data):
+            if self.ended:
+                return b""
+            if last and self._body is None:
+                self._intake.feed(last)
+            elif last:
+                self._collect(last)
+            last = piece
+        if self._whole:
+            decompressor.finish()
+        return last
+
     def _collect(self, data: bytes) -> None:
         """Collect the body of a response that is not a stream."""
         assert self._body is not None
+        if self.ended:
+            return
         self._body += data[: self._limits.error_bytes - len(self._body)]
         if self._whole or len(self._body) >= self._limits.error_bytes:
             self._reject()

@@ -81,9 +81,9 @@ def request_body(endpoint: Endpoint, members: Mapping[str, Any]) -> bytes:
 
 
 def build_request(
-    url: BaseURL, path: str, headers: Mapping[str, str], body: bytes, *, content_type: str = "application/json"
+    url: BaseURL, path: str, headers: Mapping[str, str], body: bytes | None, *, content_type: str = "application/json"
 ) -> bytes:
-    """Return a whole POST request.
+    """Return a whole POST request, or with `body` None the header of one whose body follows in chunks.
 
     Raises:
         ConfigurationError: a header or the path holds what may not stand there.
@@ -97,13 +97,16 @@ def build_request(
         "accept": "text/event-stream",
         "accept-encoding": "identity",
         "content-type": content_type,
-        "content-length": str(len(body)),
     }
+    if body is None:
+        fields["transfer-encoding"] = "chunked"
+    else:
+        fields["content-length"] = str(len(body))
     for name, value in headers.items():
         _check_field(name, value)
         fields[name.lower()] = value
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"POST {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + body
+    return f"POST {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + (body or b"")
 
 
 def _check_field(name: str, value: str) -> None:

@@ -12,7 +12,7 @@ Backoff and Jitter", AWS Architecture Blog, 2015.
 
 from __future__ import annotations
 
-import email.utils
+import importlib
 import random
 import re
 import time
@@ -211,8 +211,12 @@ def wait_asked_for(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _date(text: str) -> float | None:
+    if not text:
+        return None
+    email_utils = importlib.import_module("email.utils")  # heavy, and hardly any server sends a date
     try:
-        return email.utils.parsedate_to_datetime(text).timestamp()
+        moment: float = email_utils.parsedate_to_datetime(text).timestamp()
+        return moment
     except (ValueError, OverflowError):
         return None
 

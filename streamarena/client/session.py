@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ from streamarena.client.progress import Progress
 from streamarena.client.receiver import Receiver
 from streamarena.client.result import StreamResult, Timings, build_result
 from streamarena.client.retry import Attempt, RetryPolicy
+from streamarena.client.upload import Upload
 from streamarena.client.wire_state import lease_accumulator, lease_wire_state
 from streamarena.errors import ProviderError, StreamArenaError, StreamTruncatedError, TotalTimeoutError
 from streamarena.memory import Arena
@@ -83,6 +85,7 @@ class Session:
         "_keep_result",
         "_keeper",
         "_label",
+        "_model",
         "_partial",
         "_request",
         "_route",
@@ -91,6 +94,7 @@ class Session:
         "_stale",
         "_timeouts",
         "_tries",
+        "_upload",
         "_wire",
         "_wire_api",
         "arena",
@@ -118,11 +122,13 @@ class Session:
         self._label = label
         self._route = 0
         self._tries = 0  # at this target
+        self._model = ""  # known only where observers want it
         self._stale = False  # the last attempt met a kept connection that was dead
         self._deadline: int | None = None
         self._wire: WireState | None = None
         self._wire_api = ""
         self._keeper: Accumulator | None = None
+        self._upload: Upload | None = None
         self._held: list[Any] = []
         self._shown = False  # content has been handed to the consumer
         self._final = False  # the error stands
@@ -228,6 +234,8 @@ class Session:
                 self._partial = self.result(self._keeper, complete=False, error=problem)
         finally:
             self._closed = True
+            if self._upload is not None:
+                self._upload.stop()
             if receiver is not None:
                 receiver.close()
             self.arena.close()
@@ -245,6 +253,7 @@ class Session:
                 connection = await self._connection()
                 clock = ContentClock(asyncio.get_running_loop(), self._timeouts, self._deadline, receiver.time_out)
                 receiver.start(connection, self._written(), clock, pings_are_content=self._timeouts.pings_are_content)
+                self._begin_upload(connection, receiver, clock)
                 await receiver.wait_for_head()
                 return
             except BaseException as error:
@@ -252,6 +261,9 @@ class Session:
                 if not isinstance(error, Exception):
                     raise
                 failure = error
+            if self._upload is not None:  # its body was made once
+                self._note(failure, None)
+                raise failure
             stale = isinstance(failure, StreamTruncatedError) and _was_stale(connection) and not self._stale
             self._stale = stale
             if stale:
@@ -259,6 +271,20 @@ class Session:
                 self._tries -= 1
             elif not await self._goes_on(failure):
                 raise failure
+
+    def _begin_upload(self, connection: Connection, receiver: Receiver, clock: ContentClock) -> None:
+        """Send a body that is made while it is sent; the wait for content begins when it is out."""
+        body = None if self._asked is None else self._asked.body
+        if not isinstance(body, AsyncIterable):
+            return
+        clock.hold()
+
+        def sent() -> None:
+            if not receiver.ended:
+                self.timings.sent = time.perf_counter_ns()
+                clock.release()
+
+        self._upload = Upload(connection, body, sent)
 
     def _begin(self) -> Receiver:
         """Make the receiver of a new attempt."""
@@ -278,8 +304,8 @@ class Session:
         self.attempts.append(Attempt(len(self.attempts) + 1, route.server, route.api))
         if services.observers:
             receiver.progress = Progress(services.observers, self._label, len(self.attempts), self.timings)
-            model = "" if self._asked is None else route.model_of(self._asked)
-            started = AttemptStarted(self._label, len(self.attempts), route.server, route.api, model)
+            self._model = "" if self._asked is None else route.model_of(self._asked)
+            started = AttemptStarted(self._label, len(self.attempts), route.server, route.api, self._model)
             notify(services.observers, started)
         return receiver
 
@@ -308,6 +334,8 @@ class Session:
     async def _recover(self, error: StreamArenaError) -> bool:
         """After a stream failed, open another if the policy allows it; return whether there is one."""
         policy = self._services.retry
+        if self._upload is not None:
+            return False
         if self._shown:
             if policy is None or policy.after_content == "fail":
                 return False
@@ -326,7 +354,7 @@ class Session:
         assert policy.continuation is not None
         assert self._asked is not None
         partial, body = self.partial(), self._asked.body
-        if partial is None or isinstance(body, bytes):
+        if partial is None or not isinstance(body, Mapping):
             return False
         self._asked = dataclasses.replace(self._asked, body=policy.continuation(body, partial))
         self._request = None
@@ -381,7 +409,7 @@ class Session:
             error=problem,
             server=route.server,
             api=route.api,
-            model="" if self._asked is None else route.model_of(self._asked),
+            model=self._model,
             status=None if head is None else head.status,
             attempts=tuple(self.attempts),
             timings=self.timings,

@@ -59,7 +59,8 @@ class Limits:
         header_bytes: bytes of one response's header (`HeaderTooLargeError`). Default 64 KiB.
         header_count: fields of one response's header (`HeaderTooLargeError`). Default 100.
         event_bytes: bytes of one event (`EventTooLargeError`). Default 16 MiB.
-        stream_bytes: bytes of one response body as received (`BodyTooLargeError`). Default 1 GiB.
+        stream_bytes: bytes of one response body, decompressed (`BodyTooLargeError`). Default 1 GiB.
+        expansion_bytes: bytes that one read of a compressed body may become (`BodyTooLargeError`). Default 4 MiB.
         error_bytes: bytes kept of an error's body. Default 64 KiB.
         pending_bytes: received bytes whose chunks await the consumer; reading pauses beyond. Default 256 KiB.
         pending_items: chunks that await the consumer; reading pauses beyond. Default 4,096.
@@ -73,6 +74,7 @@ class Limits:
     header_count: int = 100
     event_bytes: int = 16 * _MIB
     stream_bytes: int = 1024 * _MIB
+    expansion_bytes: int = 4 * _MIB
     error_bytes: int = 64 * _KIB
     pending_bytes: int = 256 * _KIB
     pending_items: int = 4096

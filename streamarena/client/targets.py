@@ -7,8 +7,8 @@ Cost: one bytes object a request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from streamarena.client.endpoints import endpoint_for
@@ -28,6 +28,7 @@ class Target:
     Attributes:
         base_url, api, api_key, headers: as for `StreamClient`.
         model: replaces the request's model. None: the same.
+        unix_socket: path of the socket on which this server listens; `base_url` still names it.
         adapt: turns the members of a request into those for this target, where the API is another one.
     """
 
@@ -36,6 +37,7 @@ class Target:
     api_key: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     model: str | None = None
+    unix_socket: str | None = None
     adapt: Callable[[dict[str, Any]], Mapping[str, Any]] | None = field(default=None, repr=False)
 
 
@@ -44,11 +46,11 @@ class Asked:
     """What a user asked for, before it is written for a target.
 
     Attributes:
-        body: members, or bytes that are sent as they are.
+        body: members, or bytes that are sent as they are, at once or as they come.
         path: replaces the API's; headers: over the target's.
     """
 
-    body: Mapping[str, Any] | bytes
+    body: Mapping[str, Any] | bytes | AsyncIterable[bytes]
     path: str | None
     headers: Mapping[str, str]
 
@@ -66,7 +68,8 @@ class Route:
         if not address:
             raise ConfigurationError(f"{target.api} has no address of its own; give base_url=")
         self.api = target.api
-        self.url = parse_base_url(address)
+        url = parse_base_url(address)
+        self.url = replace(url, origin=replace(url.origin, socket_path=target.unix_socket))
         self._target = target
         self._headers = {**self.endpoint.headers, **target.headers}
         if target.api_key:
@@ -87,7 +90,7 @@ class Route:
 
     def model_of(self, asked: Asked) -> str:
         """Return the model that is asked for here; empty where the body is bytes or names none."""
-        named = "" if isinstance(asked.body, bytes) else str(asked.body.get("model", ""))
+        named = str(asked.body.get("model", "")) if isinstance(asked.body, Mapping) else ""
         return self._target.model or named
 
     def write(self, asked: Asked) -> bytes:
@@ -97,8 +100,11 @@ class Route:
             ConfigurationError: it cannot be written.
         """
         model = self.model_of(asked)
+        payload: bytes | None
         if isinstance(asked.body, bytes):
             payload = asked.body
+        elif not isinstance(asked.body, Mapping):
+            payload = None
         else:
             members = dict(asked.body)
             if self._target.model is not None:

@@ -50,6 +50,7 @@ async def test_a_complete_stream():
     assert headers.status == 200
     assert 0 < headers.seconds <= first.seconds
     assert (finished.outcome, finished.error, finished.status) == ("complete", None, 200)
+    assert (finished.model, finished.api, finished.server) == ("m", "openai-chat", started.server)
     assert (finished.usage.input_tokens, finished.usage.output_tokens) == (3, 5)
     assert finished.bytes_received > 0
     assert first.seconds == finished.timings.time_to_first_token
