@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from streamarena.errors import BodyTooLargeError, MissingExtraError, ProtocolError, StreamTruncatedError
 
-__all__ = ["Decompressor", "PIECE", "decompressor_for"]
+__all__ = ["Coding", "Decompressor", "PIECE", "decompressor_for"]
 
 PIECE: Final = 64 * 2**10
 

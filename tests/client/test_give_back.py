@@ -9,6 +9,7 @@ import pytest
 from streamarena.client import Limits, StreamClient
 from streamarena.errors import PoolClosedError, StreamClosedError
 from streamarena.pipeline import map_async
+from streamarena.testing import LocalCertificates
 from tests.support.counting import nothing_left
 from tests.support.scripted_server import SSE_HEAD, ScriptedServer, http_chunk, openai_event, read_request, sends
 
@@ -176,15 +177,22 @@ async def test_two_tasks_cannot_read_one_stream():
 
 
 @pytest.mark.slow
-async def test_a_thousand_cancelled_streams_leave_nothing(endless_server):
-    async with nothing_left(seconds=5), StreamClient(endless_server.url, limits=Limits(max_connections=64)) as client:
-        for round_number in range(10):
-            tasks = [asyncio.create_task(read_for_ever(client)) for _ in range(100)]
-            await asyncio.sleep(0.01 * round_number / 3)
-            for task in tasks:
-                task.cancel()
-            await asyncio.sleep(0)
-            for task in tasks[::2]:
-                task.cancel()
-            await asyncio.wait(tasks)
-        await left_alone(endless_server, client)
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+async def test_ten_thousand_cancelled_streams_leave_nothing(encrypted):
+    certificates = LocalCertificates("localhost") if encrypted else None
+    context = certificates.server_context() if certificates else None
+    trust = certificates.client_context() if certificates else None
+    total, at_once = 10_000 if not encrypted else 2_000, 100
+    async with nothing_left(seconds=10), ScriptedServer(endless, context) as server:
+        async with StreamClient(server.url, limits=Limits(max_connections=64), ssl_context=trust) as client:
+            for number in range(total // at_once):
+                tasks = [asyncio.create_task(read_for_ever(client)) for _ in range(at_once)]
+                await asyncio.sleep(0.03 * (number % 10) / 9)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.sleep(0)
+                for task in tasks[::2]:
+                    task.cancel()
+                await asyncio.wait(tasks)
+                assert all(task.cancelled() for task in tasks)
+            await left_alone(server, client)
