@@ -34,6 +34,9 @@ check: $(STAMP) ## ruff, mypy strict, pyright strict, architecture
 bench: $(STAMP) ## the measured tables of README, from perf/
 	@$(BIN)/python -m perf
 
+soak: $(STAMP) ## five minutes of streams under chaos; fails where anything grows
+	@$(BIN)/python -m perf.macro.soak
+
 criteria: $(STAMP) ## the user's success criteria with what was measured
 	@$(BIN)/python -m perf.criteria
 

@@ -20,6 +20,7 @@ from streamarena.errors import BodyTooLargeError, MissingExtraError, ProtocolErr
 __all__ = ["Coding", "Decompressor", "PIECE", "decompressor_for"]
 
 PIECE: Final = 64 * 2**10
+_HEADER_BYTES: Final = 2  # RFC 1950, section 2.2
 
 
 class Decompressor:
@@ -103,9 +104,16 @@ class _Zlib:
         self._windows = windows
         self._object = zlib.decompressobj(windows[0])
         self._begun = False
+        self._start = b""  # of a header that is not whole yet
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """See `Coding`."""
+        if not self._begun:
+            data = self._start + data
+            if len(data) < _HEADER_BYTES:  # whether there is a zlib header cannot be told from one byte
+                self._start = data
+                return
+            self._start = b""
         while data:
             if self._object.eof:  # another member of the same body
                 self._object = zlib.decompressobj(self._windows[0])
@@ -118,7 +126,7 @@ class _Zlib:
 
     def ended(self) -> bool:
         """See `Coding`."""
-        return self._object.eof
+        return self._object.eof and not self._start
 
     def _first(self, data: bytes) -> bytes:
         self._begun = True
