@@ -28,7 +28,7 @@ class Decompressor:
 
     Args:
         coding: what undoes the compression.
-        limit: bytes that one `feed` may give.
+        limit: bytes that one `feed` may give: one for each fragment, or for all that one read brought.
     """
 
     __slots__ = ("_coding", "_limit", "_received")
@@ -45,6 +45,8 @@ class Decompressor:
             BodyTooLargeError: it is more than the limit; the pieces before it were given.
             ProtocolError: the body is not what its content coding says.
         """
+        if not data:
+            return
         self._received += len(data)
         given = 0
         try:

@@ -243,6 +243,8 @@ class Receiver:
         if self.ended:
             return
         try:
+            if self._decompressor is not None:
+                data = self._decompress(self._decompressor, data)
             if self._body is not None:
                 self._collect(data)
             else:
