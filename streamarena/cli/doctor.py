@@ -22,6 +22,7 @@ _EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "tokenizers": ("tokenizers",),
     "modes": ("yaml",),
     "import": ("tree_sitter", "tree_sitter_typescript"),
+    "brotli": ("brotli",),
     "bedrock": ("botocore",),
     "testing": ("trustme",),
     "report": ("matplotlib",),
