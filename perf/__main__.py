@@ -20,6 +20,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "pipeline": ("perf.micro.pipeline", "items through stages, against generators, queues and memory streams"),
     "context": ("perf.micro.context", "trimming and deciding over long histories, and model look-ups"),
     "adapters": ("perf.peers.adapters", "CPU per chunk of foreign clients, as they are and over our adapters"),
+    "load-testers": ("perf.peers.load", "client CPU of load testers per chunk, against AIPerf, GuideLLM and the floor"),
     "trimming": ("perf.peers.trimming", "histories that use tools, against other trimmers: validity and CPU"),
 }
 """Each bench: the module, whose `main(arguments)` measures and prints, and what it measures. Order of `make bench`."""

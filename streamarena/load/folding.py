@@ -8,18 +8,24 @@ Not here: the walk over windows (`loop_watch.py`), what metrics mean (`metrics.p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import operator
+from typing import TYPE_CHECKING, Any, Final
 
 from streamarena.load.histogram import Histogram
 from streamarena.load.metrics import metric
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamarena.load.interval import Interval
     from streamarena.load.loop_watch import LoopWatch
     from streamarena.load.plan import LoadPlan
     from streamarena.load.recorder import StreamRecorder
 
 __all__ = ["Attempt", "Folder"]
+
+_GAP_OF_ONE: Final = "gap_of_one"
+"""Gaps of requests whose chunks are tokens: inter-chunk and inter-token latency at once, counted once."""
 
 
 class Attempt:
@@ -98,18 +104,18 @@ class Folder:
             around = self._watch.delay_at(moment) if moment is not None else 0
             interval.rows.append({**_row(attempt, values, around), **stamps})
 
-    def fold_gaps(self, interval: Interval, attempt: Attempt) -> list[int]:
-        """Count the gaps so far of a request that has not ended, or has; return them."""
+    def fold_gaps(self, interval: Interval, attempt: Attempt, name: str = "gap") -> list[int]:
+        """Count the gaps so far of a request that has not ended, or has, under a name; return them."""
         gaps, errors = attempt.recorder.take_gaps()
         fresh = errors[1:] if attempt.folded else errors
         attempt.folded = attempt.folded or bool(errors)
         if attempt.measured:
             interval.histogram("stamp_error").add_all(fresh)
             if gaps:
-                interval.histogram("gap").add_all(gaps)
+                interval.histogram(name).add_all(gaps)
                 low = [gap - error if gap > error else 0 for gap, error in zip(gaps, errors[1:], strict=True)]
                 interval.histogram("gap_low").add_all(low)
-                interval.histogram("gap_high").add_all(map(int.__add__, gaps, errors))
+                interval.histogram("gap_high").add_all(list(map(operator.add, gaps, errors)))
         return gaps
 
     def fold_early(self, interval: Interval, attempt: Attempt) -> None:
@@ -119,13 +125,22 @@ class Folder:
             attempt.early = Histogram()
         attempt.early.add_all(gaps)
 
+    @staticmethod
+    def settle(interval: Interval) -> None:
+        """Count what was kept together because two metrics share it; call it once, when the interval is complete."""
+        shared = interval.histograms.pop(_GAP_OF_ONE, None)
+        if shared is not None:
+            interval.histogram("gap").merge(shared)
+            interval.histogram("itl").merge(shared)
+
     # ------------------------------------------------------------ private
 
     def _values(self, interval: Interval, attempt: Attempt) -> dict[str, float]:
         """Count everything of one request; return what there is a value for, in nanoseconds."""
         recorder = attempt.recorder
-        gaps = self.fold_gaps(interval, attempt)
         tokens = _count_tokens(interval, attempt)
+        of_one = tokens == recorder.chunks and attempt.early is None
+        gaps = self.fold_gaps(interval, attempt, _GAP_OF_ONE if of_one else "gap")
         for name in ("gap", "gap_low", "gap_high") if recorder.merged else ():
             interval.histogram(name).add(0, recorder.merged)
         interval.add("chunks", recorder.chunks)
@@ -136,7 +151,7 @@ class Folder:
             interval.add(name, round(value))
         self._add_low_ends(interval, attempt, values)
         if tokens:
-            _add_inter_token(interval, attempt, gaps, tokens)
+            _add_inter_token(interval, attempt, () if of_one else gaps, tokens)
         return values | _means(recorder, tokens)
 
     def _add_low_ends(self, interval: Interval, attempt: Attempt, values: dict[str, float]) -> None:
@@ -147,7 +162,7 @@ class Folder:
         delay = self._watch.turn_at(sent) + self._watch.delay_at(sent)
         for name, moment, error in (
             ("ttft", recorder.first_content, recorder.first_error),
-            ("e2e", recorder.last, recorder.last_error),
+            ("e2e", *recorder.last),
         ):
             if name in values and moment is not None:
                 late = error + self._watch.delay_at(moment) + delay
@@ -174,7 +189,7 @@ def _durations(attempt: Attempt, tokens: int | None) -> dict[str, float]:
     """Return the durations of one request, in nanoseconds; those whose moments did not come are absent."""
     recorder, sent, scheduled = attempt.recorder, attempt.sent, attempt.scheduled
     first = recorder.first_content
-    last = recorder.last if attempt.outcome == "completed" else None
+    last = recorder.last[0] if attempt.outcome == "completed" else None
     spans = {
         "connect": (attempt.started, sent),
         "setup": (sent, recorder.first_chunk),
@@ -204,14 +219,11 @@ def _means(recorder: StreamRecorder, tokens: int | None) -> dict[str, float]:
     return means
 
 
-def _add_inter_token(interval: Interval, attempt: Attempt, gaps: list[int], tokens: int) -> None:
+def _add_inter_token(interval: Interval, attempt: Attempt, gaps: Sequence[int], tokens: int) -> None:
     """Count each gap divided by the tokens that a chunk of this request brought on average."""
     chunks = attempt.recorder.chunks
     histogram = interval.histogram("itl")
-    if chunks == tokens:
-        histogram.add_all(gaps)
-    else:
-        histogram.add_all(gap * chunks // tokens for gap in gaps)
+    histogram.add_all([gap * chunks // tokens for gap in gaps])
     if attempt.recorder.merged:
         histogram.add(0, attempt.recorder.merged)
     if attempt.early is not None:

@@ -37,10 +37,10 @@ class StreamRecorder:
         count_reads: also keep how many chunks each read brought, for output of every stamp.
 
     Attributes:
-        first_chunk, first_content, first_output, last_content, last: moments of `time.perf_counter_ns`, or None: the
-            first chunk, first content, first content that is not reasoning, last content, last chunk of the answer.
-        first_error, last_error: how much earlier the bytes of `first_content` and `last` may have come.
-        chunks: content chunks. reads: reads that brought any.
+        first_chunk, first_content, first_output, finish: moments of `time.perf_counter_ns`, or None: the first chunk,
+            first content, first content that is not reasoning, the finish chunk.
+        first_error, finish_error: how much earlier the bytes of `first_content` and `finish` may have come.
+        chunks: content chunks. merged: those that came in a read with another before them.
         usage: the last token counts of the stream, or None.
         drop_after: content chunks after which the stream is left, or None.
     """
@@ -54,15 +54,13 @@ class StreamRecorder:
         "_watch",
         "chunks",
         "drop_after",
+        "finish",
+        "finish_error",
         "first_chunk",
         "first_content",
         "first_error",
         "first_output",
-        "last",
-        "last_content",
-        "last_error",
         "merged",
-        "reads",
         "usage",
     )
 
@@ -85,10 +83,9 @@ class StreamRecorder:
         self.first_chunk: int | None = None
         self.first_content: int | None = None
         self.first_output: int | None = None
-        self.last: int | None = None
-        self.last_content: int | None = None
-        self.first_error = self.last_error = 0
-        self.chunks = self.reads = self.merged = 0
+        self.finish: int | None = None
+        self.first_error = self.finish_error = 0
+        self.chunks = self.merged = 0
         self.usage: UsageChunk | None = None
         self.drop_after: int | None = None
 
@@ -108,8 +105,25 @@ class StreamRecorder:
         now = stream.received_at
         if not watch.in_turn:
             watch.begin(now)
+        if self.first_output is not None and len(batch) == 1 and batch[0].is_content:
+            content = 1  # nearly every read of a paced stream
+        else:
+            content = self._look(batch, now, stream)
+        if content:
+            stamps = self._stamps
+            stamps.append(now)
+            self._errors.append(now - watch.since)
+            self.chunks += content
+            if self._counts is not None:
+                self._counts.append(content)
+            if self.drop_after is not None and self.chunks >= self.drop_after:
+                raise DropStreamError
+            if len(stamps) >= _FOLD_AT:
+                self._on_full(self)
+
+    def _look(self, batch: list[Chunk], now: int, stream: ChunkStream) -> int:
+        """Note what a batch holds beside content; return how many content chunks there are."""
         content = 0
-        ends = False
         for chunk in batch:
             if chunk.is_content:
                 content += 1
@@ -118,28 +132,27 @@ class StreamRecorder:
             elif chunk.kind == "usage":
                 self.usage = chunk
             elif chunk.kind == "finish":
-                ends = True
+                self.finish, self.finish_error = now, max(now - self._watch.since, 0)
         if content:
-            error = max(now - watch.since, 0)
             if self.first_content is None:
-                self.first_content, self.first_error = now, error
-            self._stamps.append(now)
-            self._errors.append(error)
-            if self._counts is not None:
-                self._counts.append(content)
-            self.chunks += content
-            self.reads += 1
+                self.first_content, self.first_error = now, max(now - self._watch.since, 0)
             self.merged += content - 1
-            self.last = self.last_content = now
-            self.last_error = error
-            if self.drop_after is not None and self.chunks >= self.drop_after:
-                raise DropStreamError
-            if len(self._stamps) >= _FOLD_AT:
-                self._on_full(self)
-        elif ends:
-            self.last, self.last_error = now, max(now - watch.since, 0)
-        if self.first_chunk is None and batch:
+        if self.first_chunk is None:
             self.first_chunk = stream.timings.first_chunk
+        return content
+
+    @property
+    def last_content(self) -> int | None:
+        """The moment of the last content, or None."""
+        return self._stamps[-1] if self._stamps else None
+
+    @property
+    def last(self) -> tuple[int | None, int]:
+        """The moment of the last chunk of the answer, content or finish, and how much earlier it may have come."""
+        content = self.last_content
+        if self.finish is not None and (content is None or self.finish > content):
+            return self.finish, self.finish_error
+        return content, max(self._errors[-1], 0) if self._errors else 0
 
     def take_gaps(self) -> tuple[list[int], list[int]]:
         """Return the gaps between reads with content and the error bar of each stamp, in nanoseconds, and clear them.
@@ -150,7 +163,8 @@ class StreamRecorder:
         """
         stamps = self._stamps
         delays = self._watch.delays_at(stamps)
-        errors = list(map(int.__add__, self._errors, delays))
+        # A batch that waited for its consumer was stamped before the turn that takes it: its bar has no such part.
+        errors = [late + delay if late > 0 else delay for late, delay in zip(self._errors, delays, strict=True)]
         gaps = list(map(int.__sub__, stamps[1:], stamps[:-1]))
         del self._stamps[:-1], self._errors[:-1]
         return gaps, errors
@@ -160,6 +174,7 @@ class StreamRecorder:
 
         Of a stream of more than 4,096 reads these are the last ones.
         """
-        errors = map(int.__add__, self._errors, self._watch.delays_at(self._stamps))
+        delays = self._watch.delays_at(self._stamps)
+        errors = [late + delay if late > 0 else delay for late, delay in zip(self._errors, delays, strict=True)]
         counts: list[object] = list(self._counts[-len(self._stamps) :]) if self._counts is not None else []
         return {"stamps_ns": list(zip(self._stamps, errors, strict=True)), "chunks_by_read": counts}

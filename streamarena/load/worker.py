@@ -294,6 +294,7 @@ class Worker:
         self._watch.touch()
         self._watch.close_window()
         self._fold_finished()
+        self._folder.settle(self._interval)
         interval, watch, cpu = self._interval, self._watch, time.process_time_ns()
         interval.end = time.perf_counter_ns()
         interval.active = self.active
