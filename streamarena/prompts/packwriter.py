@@ -14,15 +14,15 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from streamarena.errors import PackError
-from streamarena.prompts.pack import DATA_KINDS, FORMAT, MANIFEST, Pack, PromptEntry
+from streamarena.errors import PackError, PromptTooLargeError
+from streamarena.prompts.pack import DATA_KINDS, FORMAT, MANIFEST, MAX_ENTRIES, MAX_MANIFEST_BYTES, Pack, PromptEntry
 from streamarena.prompts.template import compile_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["entry_for", "refresh_pack", "write_manifest", "write_text"]
+__all__ = ["entry_for", "manifest_of", "refresh_pack", "write_manifest", "write_text"]
 
 # The kind of a new text, by the second part of its key (`classic.<area>.name`).
 _KIND_OF_AREA: Final = {
@@ -78,7 +78,25 @@ def write_manifest(root: Path, head: Mapping[str, str], entries: Iterable[Prompt
         root: the pack's folder; made if it is not there.
         head: name, version and, if known, description, source and license.
         entries: in the order they shall have.
+
+    Raises:
+        PackError, PromptTooLargeError: as `manifest_of`; nothing was written.
     """
+    content = manifest_of(root, head, entries)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / MANIFEST).write_bytes(content)
+
+
+def manifest_of(root: Path, head: Mapping[str, str], entries: Iterable[PromptEntry]) -> bytes:
+    """Return what `write_manifest` writes.
+
+    Raises:
+        PackError: there are more than `MAX_ENTRIES`.
+        PromptTooLargeError: it would be larger than `MAX_MANIFEST_BYTES`.
+    """
+    entries = list(entries)
+    if len(entries) > MAX_ENTRIES:
+        raise PackError(str(root / MANIFEST), 0, f"{len(entries)} entries; a pack holds at most {MAX_ENTRIES}")
     lines = ["[pack]", f"format = {FORMAT}"]
     lines += [f"{name} = {_quoted(value)}" for name, value in head.items() if value]
     for entry in entries:
@@ -91,8 +109,10 @@ def write_manifest(root: Path, head: Mapping[str, str], entries: Iterable[Prompt
         for name, value in (("source", entry.source), ("sha256", entry.sha256)):
             if value:
                 lines.append(f"{name} = {_quoted(value)}")
-    root.mkdir(parents=True, exist_ok=True)
-    (root / MANIFEST).write_bytes(("\n".join(lines) + "\n").encode())
+    content = ("\n".join(lines) + "\n").encode()
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise PromptTooLargeError(str(root / MANIFEST), MAX_MANIFEST_BYTES, len(content), "MAX_MANIFEST_BYTES")
+    return content
 
 
 def refresh_pack(root: Path) -> list[str]:

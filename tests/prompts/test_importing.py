@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from streamarena.errors import MissingExtraError, PackError
+from streamarena.errors import MissingExtraError, PackError, PromptTooLargeError
 from streamarena.prompts import (
     Pack,
     PromptCatalog,
@@ -23,11 +23,21 @@ from streamarena.prompts import (
     SupportPrompts,
     builtin_catalog,
     builtin_modes,
+    packwriter,
     system_prompt,
     tool_definitions,
 )
 from streamarena.prompts.importing import REPORT, import_checkout, parsing
-from tests.prompts.hostile_checkout import write_deeply_nested_template, write_escaping_link, write_large_template
+from streamarena.prompts.importing.composing import MAX_TERMS
+from streamarena.prompts.importing.literals import MAX_DEPTH, MAX_LITERALS
+from tests.prompts.hostile_checkout import (
+    write_deeply_nested_template,
+    write_doubling_constants,
+    write_escaping_link,
+    write_large_template,
+    write_long_concatenation,
+    write_nested_conditions,
+)
 
 CHECKOUTS = Path(__file__).parent / "checkout"
 GENERATIONS = ("classic", "native")
@@ -221,6 +231,59 @@ def test_deep_nesting_costs_no_recursion(copy, tmp_path):
     deep = [item for item in report.literals if item.symbol == "deepSection"]
     assert len(deep) == 401
     assert [value for _, value in pieces(deep[-1].pieces)] == ["b"]
+
+
+def about(report, path):
+    return [problem.reason for problem in report.problems if problem.file.endswith(path.name)]
+
+
+def test_a_concatenation_of_very_many_terms_is_left_to_a_human(copy, tmp_path):
+    path = write_long_concatenation(copy, 20_000)
+    report = import_checkout(copy, tmp_path / "pack")
+    assert about(report, path) == [f"nested deeper than {MAX_DEPTH} levels; nothing of this file was read"]
+    assert not [item for item in report.literals if item.file.endswith(path.name)]
+
+
+def test_a_long_concatenation_below_the_limit_keeps_every_term(copy, tmp_path):
+    path = write_long_concatenation(copy, 1_500)
+    report = import_checkout(copy, tmp_path / "pack")
+    ours = [item for item in report.literals if item.file.endswith(path.name)]
+    assert [item.pieces[0]["text"] for item in ours] == [str(number) for number in range(1_500)]
+    assert len({item.key for item in ours}) == 1_500
+
+
+def test_a_file_of_very_many_texts_is_left_to_a_human(copy, tmp_path):
+    path = copy / "src/core/prompts/sections/many.ts"
+    texts = '"a",' * (MAX_LITERALS + 1)
+    path.write_text(f"export const many = [{texts}]\n")
+    report = import_checkout(copy, tmp_path / "pack")
+    assert about(report, path) == [f"more than {MAX_LITERALS} texts; nothing of this file was read"]
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        pytest.param(write_doubling_constants, f"more than {MAX_TERMS} terms", id="constants"),
+        pytest.param(lambda root: write_nested_conditions(root, 20), "conditions that come to more", id="conditions"),
+        pytest.param(lambda root: write_nested_conditions(root, 900), "not understood", id="many conditions"),
+    ],
+)
+def test_a_small_text_that_comes_to_a_huge_one_is_left_to_a_human(copy, tmp_path, write, reason):
+    path = write(copy)
+    report = import_checkout(copy, tmp_path / "pack")
+    assert [told for told in about(report, path) if reason in told]
+    assert "unmapped.classic.section.objective" in report.unmapped
+    assert sum(file.stat().st_size for file in (tmp_path / "pack").rglob("*") if file.is_file()) < 16 * 2**20
+
+
+def test_nothing_is_written_for_more_than_a_pack_can_hold(copy, tmp_path, monkeypatch):
+    monkeypatch.setattr(packwriter, "MAX_MANIFEST_BYTES", 10_000)
+    with pytest.raises(PromptTooLargeError, match="MAX_MANIFEST_BYTES"):
+        import_checkout(copy, tmp_path / "pack")
+    monkeypatch.setattr(packwriter, "MAX_ENTRIES", 10)
+    with pytest.raises(PackError, match="at most 10"):
+        import_checkout(copy, tmp_path / "pack")
+    assert not (tmp_path / "pack").exists()
 
 
 def test_crossed_line_ends_and_marks_are_kept_as_ecmascript_has_them(copy, tmp_path):

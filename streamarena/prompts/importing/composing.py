@@ -5,8 +5,8 @@ What is understood: strings and templates, `+`, parentheses and casts, ternaries
 `if`. Everything else becomes a placeholder named after its source and a `Note` with its line, for a human to look at.
 
 Invariants: every character of every literal on the way is kept; nothing is evaluated; recursion is bounded by
-`MAX_NESTING`, past which an expression becomes a placeholder too.
-Cost: linear in the expression, times the depth of inlined functions.
+`MAX_NESTING` and work by `MAX_TERMS`, past which an expression becomes a placeholder too.
+Cost: linear in the expression, times the depth of inlined constants and functions, up to `MAX_TERMS`.
 Not here: which expression stands for which prompt (`mapping.py`).
 """
 
@@ -22,9 +22,12 @@ from streamarena.prompts.importing.literals import pieces_of
 from streamarena.prompts.importing.parsing import Node, Source, unwrapped
 from streamarena.prompts.template import literal
 
-__all__ = ["ALIASES", "MAX_NESTING", "Composer", "Note", "snake_case"]
+__all__ = ["ALIASES", "MAX_NESTING", "MAX_TERMS", "Composer", "Note", "snake_case"]
 
 MAX_NESTING: Final = 12
+MAX_TERMS: Final = 10_000
+"""Expressions that one `Composer` goes into; 400 bytes of a literal count as one more."""
+_BYTES_A_TERM: Final = 400
 
 # What the assistant's code calls a value, and what our texts call it.
 ALIASES: Final[dict[str, str]] = {
@@ -124,6 +127,7 @@ class Composer:
 
     Attributes:
         source: the file; notes: what needs a human so far; expressions: source text by placeholder.
+        terms: expressions gone into so far.
     """
 
     source: Source
@@ -131,6 +135,7 @@ class Composer:
     notes: list[Note] = field(default_factory=list[Note])
     expressions: dict[str, str] = field(default_factory=dict[str, str])
     constants: dict[str, Node] = field(default_factory=dict[str, Node])
+    terms: int = 0
 
     def __post_init__(self) -> None:
         for node in self.source.root.named_children:
@@ -141,11 +146,24 @@ class Composer:
         """Return the template text of an expression or a function."""
         return _written(self._compose(node, scope or self.constants, 0))
 
+    def spend(self, node: Node) -> bool:
+        """Count an expression; False, and a note the first time, once there were more than `MAX_TERMS`."""
+        before = self.terms <= MAX_TERMS
+        size = node.end_byte - node.start_byte if node.type in {"string", "template_string"} else 0
+        self.terms += 1 + size // _BYTES_A_TERM
+        if self.terms <= MAX_TERMS:
+            return True
+        if before:
+            self._note(node, f"made of more than {MAX_TERMS} terms; what is left out reads {{{{left_out}}}}")
+        return False
+
     # ------------------------------------------------------------ expressions
 
     def _compose(self, node: Node, scope: _Scope, depth: int) -> _Tokens:
         node = unwrapped(node)
         kind = node.type
+        if not self.spend(node):
+            return self._slot("left_out", "")
         if depth > MAX_NESTING:
             return self._placeholder(node, f"nested deeper than {MAX_NESTING}")
         if kind == "string":
@@ -273,21 +291,25 @@ class Composer:
 
     # ------------------------------------------------------------ conditions
 
-    def _choice(self, condition: Node, then: _Tokens, otherwise: _Tokens, scope: _Scope) -> _Tokens:
+    def _choice(self, condition: Node, then: _Tokens, otherwise: _Tokens, scope: _Scope, depth: int = 0) -> _Tokens:
+        """Both texts under a condition; `depth` counts conditions inside one condition, which repeat the texts."""
         condition = unwrapped(condition)
         kind = condition.type
-        if kind == "unary_expression" and self.source.text(condition).startswith("!"):
-            return self._choice(condition.child_by_field_name("argument"), otherwise, then, scope)
-        if kind == "binary_expression":
+        inner = depth + 1
+        if len(then) + len(otherwise) > MAX_TERMS:
+            return self._placeholder(condition, f"conditions that come to more than {MAX_TERMS} terms")
+        if kind == "unary_expression" and self.source.text(condition).startswith("!") and depth < MAX_NESTING:
+            return self._choice(condition.child_by_field_name("argument"), otherwise, then, scope, inner)
+        if kind == "binary_expression" and depth < MAX_NESTING:
             operator = self.source.text(condition.child_by_field_name("operator"))
             left, right = condition.child_by_field_name("left"), condition.child_by_field_name("right")
             if operator == "&&":
-                return self._choice(left, self._choice(right, then, otherwise, scope), otherwise, scope)
+                return self._choice(left, self._choice(right, then, otherwise, scope, inner), otherwise, scope, inner)
             if operator == "||":
-                return self._choice(left, then, self._choice(right, then, otherwise, scope), scope)
+                return self._choice(left, then, self._choice(right, then, otherwise, scope, inner), scope, inner)
             meaning = _COMPARED.get((operator, self.source.text(right)))
             if meaning is not None:
-                return self._choice(left, *((then, otherwise) if meaning else (otherwise, then)), scope)
+                return self._choice(left, *((then, otherwise) if meaning else (otherwise, then)), scope, inner)
         name = self._flag(condition, scope)
         if then == otherwise:
             return then
@@ -296,18 +318,18 @@ class Composer:
             tags += [_Token("{{else}}", is_tag=True), *otherwise]
         return [*tags, _Token("{{/if}}", is_tag=True)]
 
-    def _flag(self, condition: Node, scope: _Scope) -> str:
+    def _flag(self, condition: Node, scope: _Scope, depth: int = 0) -> str:
         text = re.sub(r"\??\.length$", "", self.source.text(condition))
         if text in self.aliases:
             return self.aliases[text]
         value = scope.get(text)
-        if value is not None:
+        if value is not None and depth < MAX_NESTING:  # a constant may be made of itself
             bare = unwrapped(value)
             if (
                 bare.type == "ternary_expression"
                 and self.source.text(unwrapped(bare.child_by_field_name("alternative"))) in _EMPTY
             ):
-                return self._flag(unwrapped(bare.child_by_field_name("condition")), scope)
+                return self._flag(unwrapped(bare.child_by_field_name("condition")), scope, depth + 1)
             if self.source.text(bare) in self.aliases:
                 return self.aliases[self.source.text(bare)]
         if condition.type not in {"identifier", "member_expression"}:
@@ -325,6 +347,8 @@ class Composer:
         return self._block(list(body.named_children), dict(scope), depth)
 
     def _block(self, statements: list[Node], scope: dict[str, Node], depth: int) -> _Tokens:
+        if depth > MAX_NESTING and statements:
+            return self._placeholder(statements[0], f"nested deeper than {MAX_NESTING}")
         for index, statement in enumerate(statements):
             kind = statement.type
             if kind in {"lexical_declaration", "variable_declaration", "function_declaration"}:

@@ -2,7 +2,7 @@
 
 Used for modes and native tool definitions, which are data written as code. Nothing is executed: what is not a literal,
 a constant of the same file, or a function of the same file that returns such, is noted for a human and left out.
-Cost: linear in the literal. Invariant: recursion is bounded by `MAX_NESTING`.
+Cost: linear in the literal. Invariant: recursion is bounded by `MAX_NESTING`, work by `MAX_TERMS` of the composer.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ def evaluate(composer: Composer, node: Node, scope: Mapping[str, Node] | None = 
     scope = composer.constants if scope is None else scope
     node = unwrapped(node)
     text = composer.source.text(node)
+    if not composer.spend(node):
+        return MISSING
     if depth > MAX_NESTING:
         composer.notes.append(Note(composer.source.line(node), f"nested deeper than {MAX_NESTING}"))
         return MISSING

@@ -6,8 +6,8 @@ need only values which the assembly has; (3) under `unmapped.…` the texts that
 (4) `import-report.json`, which says of each literal where it stood and lists, with file and line, what needs a human.
 
 Invariants: nothing of the checkout is executed; only regular files inside it are read, each up to `MAX_SOURCE_BYTES`;
-files with a syntax error are reported and left out; what is written is read back and compared before success is
-reported.
+files with a syntax error or past a limit are reported and left out; nothing is written before the whole pack is known
+to be within the limits of one; what is written is read back and compared before success is reported.
 Cost: one parse of each file of the layout, some hundreds.
 Not here: fetching a checkout.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,13 +27,13 @@ import msgspec
 from streamarena.errors import PackError, PromptError, TemplateError
 from streamarena.prompts.catalog import Generation, builtin_catalog
 from streamarena.prompts.importing.composing import snake_case
-from streamarena.prompts.importing.literals import Literal, literals
+from streamarena.prompts.importing.literals import MAX_LITERALS, Literal, SourceLimitError, literals
 from streamarena.prompts.importing.locales import locale_literals, locale_source
 from streamarena.prompts.importing.mapping import Candidate, locale_candidates, source_candidates
 from streamarena.prompts.importing.parsing import parse
 from streamarena.prompts.modes import Mode
-from streamarena.prompts.pack import MANIFEST, Pack, PromptEntry
-from streamarena.prompts.packwriter import entry_for, write_manifest, write_text
+from streamarena.prompts.pack import MANIFEST, MAX_TEXT_BYTES, Pack, PromptEntry
+from streamarena.prompts.packwriter import entry_for, manifest_of, write_manifest, write_text
 from streamarena.prompts.safe_files import read_safely
 from streamarena.prompts.settings import PromptSettings
 from streamarena.prompts.template import literal as escaped
@@ -121,7 +122,8 @@ def import_checkout(
         overwrite: write into a folder that holds something.
 
     Raises:
-        PackError: there are no prompts in `checkout`, or `output` is not empty.
+        PackError: there are no prompts in `checkout`, more than a pack can hold, or `output` is not empty.
+        PromptTooLargeError: the manifest would be too large; as with PackError, nothing was written.
         MissingExtraError: tree-sitter is not installed.
         PromptError: what was written does not read back the same.
     """
@@ -133,15 +135,17 @@ def import_checkout(
     if not texts:
         raise PackError(str(checkout), 0, "holds no prompts: not a checkout of the assistant, or all files are broken")
     entries = _literal_entries(texts, report, output) | _mapped_entries(candidates, report, output)
-    for entry, text in entries.values():
-        write_text(output, entry, text)
     head = {
         "name": name or f"imported-{found}-{report.version or 'unknown'}",
         "version": report.version or "0",
         "description": f"Imported from a checkout ({found})",
         "source": "imported with: streamarena prompts import",
     }
-    write_manifest(output, head, [entry for entry, _ in entries.values()])
+    listed = [entry for entry, _ in entries.values()]
+    manifest_of(output, head, listed)
+    for entry, text in entries.values():
+        write_text(output, entry, text)
+    write_manifest(output, head, listed)
     report.problems.sort(key=lambda problem: (problem.file, problem.line))
     (output / REPORT).write_text(json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n", "utf-8")
     _verify(output, entries)
@@ -189,7 +193,14 @@ def _read(checkout: Path, report: ImportReport) -> tuple[list[Literal], list[Can
         if line := source.broken_line():
             report.problems.append(Problem(file, line, "a syntax error; nothing of this file was read"))
             continue
-        found = locale_literals(source) if is_locale else literals(source)
+        try:
+            found = locale_literals(source) if is_locale else literals(source)
+            if len(found) > MAX_LITERALS:
+                raise SourceLimitError(0, f"more than {MAX_LITERALS} texts")
+        except SourceLimitError as error:
+            reason = f"{error.reason}; nothing of this file was read"
+            report.problems.append(Problem(file, error.line, reason))
+            continue
         texts += found
         offered = (
             locale_candidates(found, report.generation) if is_locale else source_candidates(source, report.generation)
@@ -227,12 +238,15 @@ _Entries = dict[str, tuple[PromptEntry, str]]
 
 def _literal_entries(texts: Iterable[Literal], report: ImportReport, output: Path) -> _Entries:
     entries: _Entries = {}
+    same: Counter[str] = Counter()
     for item in texts:
         if item.problem:
             report.problems.append(Problem(item.file, item.line, item.problem))
             continue
         text, names = _template(item)
-        key = _literal_key(item, report.generation, entries)
+        if _too_large(item.file, item.line, text, report):
+            continue
+        key = _literal_key(item, report.generation, entries, same)
         source = f"{item.file}:{item.line} {item.symbol}"
         entries[key] = entry_for(output, key, "fragment", text, source=source), text
         pieces = tuple({"text" if piece.is_text else "placeholder": piece.value} for piece in item.pieces)
@@ -257,14 +271,23 @@ def _template(item: Literal) -> tuple[str, dict[str, str]]:
     return "".join(out), names
 
 
-def _literal_key(item: Literal, generation: Generation, taken: _Entries) -> str:
+def _too_large(file: str, line: int, text: str, report: ImportReport) -> bool:
+    """Tell whether a text is larger than a pack's may be, and list it if so."""
+    if len(text) < MAX_TEXT_BYTES // 4 or len(text.encode()) < MAX_TEXT_BYTES:
+        return False
+    report.problems.append(Problem(file, line, f"a text of more than {MAX_TEXT_BYTES} bytes; it was left out"))
+    return True
+
+
+def _literal_key(item: Literal, generation: Generation, taken: _Entries, same: Counter[str]) -> str:
+    """Return the key of a literal; the second and further ones of a place are numbered."""
     file = _slug(re.sub(r"\.(ts|json)$", "", item.file))
     base = f"source.{generation}.{file}.{_slug(item.symbol)[:80]}-{item.line}"
-    key, number = base, 1
-    while key in taken:
-        number += 1
-        key = f"{base}-{number}"
-    return key
+    while True:
+        same[base] += 1
+        key = base if same[base] == 1 else f"{base}-{same[base]}"
+        if key not in taken:
+            return key
 
 
 def _slug(text: str) -> str:
@@ -277,6 +300,8 @@ def _mapped_entries(candidates: Iterable[Candidate], report: ImportReport, outpu
     entries: _Entries = {}
     for item in candidates:
         report.problems += [Problem(item.file, note.line, f"{item.key}: {note.reason}") for note in item.notes]
+        if _too_large(item.file, item.line, item.text, report):
+            continue
         ours = _ours(item.key)
         allowed = known | _SECTION_NAMES.get(item.key.partition(".")[2], set())
         when: tuple[str, ...] = ()

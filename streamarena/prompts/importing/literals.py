@@ -6,7 +6,8 @@ validation messages; identifiers such as slugs, group names and schema types (`_
 
 Invariants: source order, a literal before the ones inside its placeholders; `text` pieces are cooked values, a
 `placeholder` is the source text of its expression; neighbouring pieces are never both text.
-Cost: one pass with an explicit stack, linear in the nodes.
+Cost: one pass with an explicit stack, linear in the nodes. A file deeper than `MAX_DEPTH` or with more literals than
+`MAX_LITERALS` was not written by a human, and is refused as a whole.
 Not here: joining literals into prompts (`composing.py`).
 """
 
@@ -21,7 +22,23 @@ from streamarena.prompts.importing.cooking import LoneSurrogateError, cook, raw_
 if TYPE_CHECKING:
     from streamarena.prompts.importing.parsing import Node, Source
 
-__all__ = ["Literal", "Piece", "literals", "pieces_of"]
+__all__ = ["MAX_DEPTH", "MAX_LITERALS", "Literal", "Piece", "SourceLimitError", "literals", "pieces_of"]
+
+MAX_DEPTH: Final = 2_000  # of the syntax tree; each term of a concatenation is a level
+MAX_LITERALS: Final = 5_000  # of one file
+
+
+class SourceLimitError(Exception):
+    """A file is past a limit; caught by the importer, which lists it for a human.
+
+    Attributes:
+        line: where the limit was met; reason: which one.
+    """
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +102,19 @@ class _Context:
 
 
 def literals(source: Source) -> list[Literal]:
-    """Return the literals of a file that can be part of a prompt; a file with a syntax error has none."""
+    """Return the literals of a file that can be part of a prompt; a file with a syntax error has none.
+
+    Raises:
+        SourceLimitError: it is nested deeper than `MAX_DEPTH`, or has more than `MAX_LITERALS`.
+    """
     if source.root.has_error:
         return []
     found: list[Literal] = []
-    stack: list[tuple[Node, _Context]] = [(source.root, _Context())]
+    stack: list[tuple[Node, _Context, int]] = [(source.root, _Context(), 0)]
     while stack:
-        node, context = stack.pop()
+        node, context, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            raise SourceLimitError(source.line(node), f"nested deeper than {MAX_DEPTH} levels")
         kind = node.type
         if kind in _SKIPPED:
             continue
@@ -99,8 +122,15 @@ def literals(source: Source) -> list[Literal]:
             literal = _literal(source, node, context.symbol)
             if literal is not None:
                 found.append(literal)
+                if len(found) > MAX_LITERALS:
+                    raise SourceLimitError(literal.line, f"more than {MAX_LITERALS} texts")
         if kind != "string":
-            stack.extend(reversed([(child, _enter(source, node, child, context)) for child in node.children]))
+            inside = _inherited(source, node, context)
+            positions = _positions(node) if kind == "array" and inside.indexed else {}
+            children = node.children
+            stack.extend(
+                (child, _enter(source, node, child, inside, positions), depth + 1) for child in reversed(children)
+            )
     return found
 
 
@@ -159,18 +189,27 @@ def _joined(pieces: list[Piece]) -> tuple[Piece, ...]:
 # ---------------------------------------------------------------- where a child stands
 
 
-def _enter(source: Source, node: Node, child: Node, context: _Context) -> _Context:
-    """Return the context of a child: its name, and whether literals in it are text."""
+def _inherited(source: Source, node: Node, context: _Context) -> _Context:
+    """Return what all children of a node have from it; asked once a node, since a node may have very many."""
     kind = node.type
-    symbol = _extend(context.symbol, _name(source, node, child, context))
-    excluded = context.excluded and child.type not in _FUNCTIONS and not _is_description(source, node)
-    excluded = excluded or _is_plain(source, node, child, context)
     in_json = context.in_json or (kind == "arguments" and _callee(source, node.parent) == "stringify")
     indexed = context.indexed or (
         kind == "variable_declarator" and _field(source, node, "name").lower().endswith("modes")
     )
     schema = context.schema or (kind == "object" and "parameters" in _keys(source, node))
-    return _Context(symbol, excluded, in_json, indexed, schema)
+    return _Context(context.symbol, context.excluded, in_json, indexed, schema)
+
+
+def _positions(array: Node) -> dict[int, int]:
+    return {item.id: index for index, item in enumerate(one for one in array.named_children if one.type != "comment")}
+
+
+def _enter(source: Source, node: Node, child: Node, context: _Context, positions: dict[int, int]) -> _Context:
+    """Return the context of a child: its name, and whether literals in it are text."""
+    symbol = _extend(context.symbol, _name(source, node, child, context, positions))
+    excluded = context.excluded and child.type not in _FUNCTIONS and not _is_description(source, node)
+    excluded = excluded or _is_plain(source, node, child, context)
+    return _Context(symbol, excluded, context.in_json, context.indexed, context.schema)
 
 
 def _is_plain(source: Source, node: Node, child: Node, context: _Context) -> bool:
@@ -246,11 +285,12 @@ def _plain_place(source: Source, node: Node, child: Node) -> bool:
 def _callee(source: Source, call: Node) -> str:
     """The last name of what is called: `split` for `a.b().split(...)`, `Error` for `new Error(...)`."""
     function = call.child_by_field_name("function") or call.child_by_field_name("constructor")
-    found = re.search(r"(\w+)\W*$", source.text(function)) if function is not None else None
+    # The end is enough: what stands before may be a long chain of calls.
+    found = re.search(r"(\w+)\W*$", source.text(function)[-200:]) if function is not None else None
     return found[1] if found else ""
 
 
-def _name(source: Source, node: Node, child: Node, context: _Context) -> str:
+def _name(source: Source, node: Node, child: Node, context: _Context, positions: dict[int, int]) -> str:
     """What a node adds to the way of names of its child."""
     kind = node.type
     if kind in {"function_declaration", "generator_function_declaration", "class_declaration", "method_definition"}:
@@ -262,7 +302,7 @@ def _name(source: Source, node: Node, child: Node, context: _Context) -> str:
     if kind == "export_statement" and any(item.type == "default" for item in node.children):
         return "default" if child == node.child_by_field_name("value") else ""
     if kind == "array" and context.indexed and child.is_named and child.type == "object" and "." not in context.symbol:
-        return f"[{[item for item in node.named_children if item.type != 'comment'].index(child)}]"
+        return f"[{positions[child.id]}]"
     return ""
 
 
