@@ -40,8 +40,8 @@ class StreamClient:
     """Asks one provider for streams.
 
     Args:
-        base_url: where the API lives, up to and without the path of the call, as the provider's own SDK takes it
-            (`https://api.openai.com/v1`). None: the provider's own address.
+        base_url: where the API lives, up to and without the path of the call and with its version
+            (`https://api.openai.com/v1`, `https://api.anthropic.com/v1`). None: the provider's own address.
         api: the wire API: "openai-chat" (default), "openai-responses", "anthropic", "gemini", ...; see `ENDPOINTS`.
         api_key: sent in the header where this API expects it; None sends none. Environment variables are not read.
         headers: sent with every request.
@@ -58,6 +58,9 @@ class StreamClient:
         fallbacks: further targets, asked in this order when this one fails before the first content.
         observers: are told the moments of every request; see `Observer`.
         keep_result: whether streams keep what `result()` needs. Default True.
+        resend_stale: whether a request is sent once more when a kept connection turns out dead before a byte of the
+            response came. Default True: that is nearly always a server that closed it while it was idle; but a server
+            that read the request and died is asked twice (RFC 9110, section 9.2.2). Every sending is in `attempts`.
         memory: whose arenas, pools and buffers are used. Default: the process's manager.
 
     Use it as `async with StreamClient(...) as client:`, or call `aclose()`. One client belongs to one event loop.
@@ -85,6 +88,7 @@ class StreamClient:
         fallbacks: Sequence[Target] = (),
         observers: Sequence[Observer] = (),
         keep_result: bool = True,
+        resend_stale: bool = True,
         memory: MemoryManager | None = None,
     ) -> None:
         targets = (Target(base_url, api, api_key, headers or {}, unix_socket=unix_socket), *fallbacks)
@@ -104,7 +108,7 @@ class StreamClient:
         self._connector = Connector(settings, self.limits, self.memory.buffers)
         self._pool = ConnectionPool(self._connector, self.limits)
         routes = tuple(map(Route, targets))
-        self._services = Services(self._pool, self.memory, self.limits, routes, retry, tuple(observers))
+        self._services = Services(self._pool, self.memory, self.limits, routes, retry, tuple(observers), resend_stale)
 
     def __repr__(self) -> str:
         url = self._services.routes[0].url

@@ -43,6 +43,7 @@ class ContentClock:
         "_held",
         "_last",
         "_limit",
+        "_looked_for",
         "_loop",
         "_on_timeout",
         "_timeouts",
@@ -66,6 +67,7 @@ class ContentClock:
         self._last = 0
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = 0
+        self._looked_for = -1  # the latest content after whose limit the socket was given one more look
 
     def start(self, now: int) -> None:
         """Start counting: the request has just been sent."""
@@ -140,7 +142,14 @@ class ContentClock:
         if due is None or now < due:
             self._arm()
             return
-        if self._deadline is not None and now >= self._deadline:
+        late = self._deadline is not None and now >= self._deadline
+        if not late and self._looked_for != self._last:
+            # A consumer that blocked the loop may have left content unread in the socket: read before judging.
+            self._looked_for = self._last
+            self._armed_for = due
+            self._timer = self._loop.call_later(0.001, self._fire)
+            return
+        if late:
             error: StreamTimeoutError = TotalTimeoutError(self._timeouts.total or 0.0)
         elif self._first_seen:
             error = IdleTimeoutError(self._timeouts.idle or 0.0)

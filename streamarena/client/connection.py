@@ -289,7 +289,7 @@ class Connection(asyncio.BufferedProtocol):
         self._field_count += 1
         self._field_bytes += len(name) + len(value) + 4
         if self._field_count > self._max_header_count:
-            raise HeaderTooLargeError(self._max_header_count, self._field_count, "Limits.header_count")
+            raise HeaderTooLargeError(self._max_header_count, self._field_count, "Limits.header_count", "fields")
         if self._field_bytes > self._max_header_bytes:
             raise HeaderTooLargeError(self._max_header_bytes, self._field_bytes, "Limits.header_bytes")
         if not self._head_done:
@@ -364,6 +364,8 @@ def _cause_of(error: Exception) -> Exception:
         return error
     if isinstance(error, httptools.HttpParserCallbackError) and isinstance(error.__context__, Exception):
         return error.__context__
+    if isinstance(error, httptools.HttpParserUpgrade):
+        return ProtocolError("the server answered with a change of protocol that nobody asked for")
     wrapped = ProtocolError(f"the response is not HTTP/1.1: {error}")
     wrapped.__cause__ = error
     return wrapped

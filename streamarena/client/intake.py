@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from streamarena.errors import (
     BodyTooLargeError,
+    EventTooLargeError,
     ProviderError,
     StreamArenaError,
     StreamClosedError,
@@ -162,7 +163,10 @@ class Intake:
         framer = self._framer
         if framer is None:
             framer = self._framer = self._wire.framer(self.content_type, data, self._arena)
-        events = framer.feed(data)
+        try:
+            events = framer.feed(data)
+        except EventTooLargeError as error:
+            raise EventTooLargeError(error.limit, error.seen, "Limits.event_bytes") from None
         if events:
             if self._mode is None:
                 self.held += events
@@ -197,4 +201,7 @@ class Intake:
         batch += more
         self.count += len(batch) - before
         if self._keeper is not None and len(batch) > before:
-            self._keeper.extend(batch[before:] if before else batch)
+            try:
+                self._keeper.extend(batch[before:] if before else batch)
+            except BodyTooLargeError as error:
+                raise BodyTooLargeError(error.limit, error.seen, "Limits.result_bytes") from None

@@ -16,9 +16,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from streamarena.client.connection import Connection
-from streamarena.errors import PoolClosedError, PoolTimeoutError
+from streamarena.errors import ConfigurationError, PoolClosedError, PoolTimeoutError
 
 if TYPE_CHECKING:
     from streamarena.client.settings import Limits
@@ -84,6 +85,7 @@ class ConnectionPool:
         self._waiters: deque[_Waiter] = deque()
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
+        self._loop: ref[asyncio.AbstractEventLoop] | None = None
         self.stats = ConnectionPoolStats()
 
     @property
@@ -118,12 +120,18 @@ class ConnectionPool:
         Raises:
             PoolTimeoutError: none became free in time.
             PoolClosedError: the pool is closed, or was closed meanwhile.
+            ConfigurationError: the pool belongs to another event loop.
             ConnectionFailedError, ConnectTimeoutError: from opening one.
 
         Cancellation gives the place on to the next waiter.
         """
         if self._closed:
             raise PoolClosedError("the client is closed")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = ref(loop)
+        elif self._loop() is not loop:
+            raise ConfigurationError("this client was used on another event loop; make a client for each loop")
         connection = None if fresh else self._take_idle(origin)
         if connection is None:
             if self._make_room():

@@ -211,6 +211,7 @@ class Receiver:
         if not self.ended:
             self._end(StreamClosedError("the stream was closed before its end"))
         self._intake.take()
+        self._intake.held.clear()
         self._release()
 
     def time_out(self, error: StreamTimeoutError) -> None:

@@ -58,6 +58,7 @@ class Services:
     routes: tuple[Route, ...]
     retry: RetryPolicy | None
     observers: tuple[Observer, ...]
+    resend_stale: bool
 
 
 class Session:
@@ -144,6 +145,11 @@ class Session:
     def route(self) -> Route:
         """The target of the current attempt."""
         return self._services.routes[self._route]
+
+    @property
+    def closed(self) -> bool:
+        """Whether everything was given back."""
+        return self._closed
 
     @property
     def keeper(self) -> Accumulator | None:
@@ -234,6 +240,7 @@ class Session:
                 self._partial = self.result(self._keeper, complete=False, error=problem)
         finally:
             self._closed = True
+            self._keeper = self._wire = None  # both go back to their pools, and to other requests
             if self._upload is not None:
                 self._upload.stop()
             if receiver is not None:
@@ -264,7 +271,8 @@ class Session:
             if self._upload is not None:  # its body was made once
                 self._note(failure, None)
                 raise failure
-            stale = isinstance(failure, StreamTruncatedError) and _was_stale(connection) and not self._stale
+            dead = isinstance(failure, StreamTruncatedError) and _was_stale(connection)
+            stale = dead and self._services.resend_stale and not self._stale
             self._stale = stale
             if stale:
                 self._note(failure, 0.0)

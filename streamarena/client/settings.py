@@ -64,7 +64,7 @@ class Limits:
         error_bytes: bytes kept of an error's body. Default 64 KiB.
         pending_bytes: received bytes whose chunks await the consumer; reading pauses beyond. Default 256 KiB.
         pending_items: chunks that await the consumer; reading pauses beyond. Default 4,096.
-        result_bytes: bytes kept for `result()` (`QuotaExceededError`). Default 64 MiB.
+        result_bytes: bytes kept for `result()` (`BodyTooLargeError`). Default 64 MiB.
     """
 
     max_connections: int = 1000

@@ -152,6 +152,8 @@ class ChunkStream(_Received[Chunk]):
             StreamClosedError: the stream was opened with `keep_result=False`, or has been closed.
         """
         if self._result is None:
+            if self._session.closed:
+                raise StreamClosedError("the stream was closed: ask for its result() inside the `async with`")
             if self._session.keeper is None:
                 raise StreamClosedError("nothing was kept for a result: the stream was opened with keep_result=False")
             while await self.next_batch() is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from streamarena.client.endpoints import endpoint_for
 from streamarena.client.request import build_request, parse_base_url, request_body
@@ -112,5 +113,5 @@ class Route:
             if self._target.adapt is not None:
                 members = dict(self._target.adapt(members))
             payload = request_body(self.endpoint, members)
-        path = (asked.path or self.endpoint.path).replace("{model}", model)
+        path = (asked.path or self.endpoint.path).replace("{model}", quote(model, safe=""))
         return build_request(self.url, path, {**self._headers, **asked.headers}, payload)

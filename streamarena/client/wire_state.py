@@ -54,7 +54,7 @@ class WireState:
 def lease_wire_state(manager: MemoryManager, arena: Arena, api: str, event_bytes: int) -> WireState:
     """Take a parser and decoder for the length of a request."""
     pool = manager.request_pool.pool(
-        f"{api}, events to {event_bytes >> 20} MiB", lambda: WireState(api, event_bytes), WireState.reset
+        f"{api}, events to {event_bytes} bytes", lambda: WireState(api, event_bytes), WireState.reset
     )
     return arena.lease(pool.acquire()).value
 
@@ -62,7 +62,7 @@ def lease_wire_state(manager: MemoryManager, arena: Arena, api: str, event_bytes
 def lease_accumulator(manager: MemoryManager, arena: Arena, api: str, max_bytes: int) -> Accumulator:
     """Take an accumulator for the length of a request; it keeps its fragments in the arena."""
     pool = manager.response_pool.pool(
-        f"{api}, to {max_bytes >> 20} MiB", lambda: Accumulator(api, max_bytes=max_bytes), Accumulator.reset
+        f"{api}, to {max_bytes} bytes", lambda: Accumulator(api, max_bytes=max_bytes), Accumulator.reset
     )
     accumulator = arena.lease(pool.acquire()).value
     accumulator.arena = arena

@@ -35,8 +35,10 @@ class LimitExceededError(StreamArenaError):
     what = "input"
     unit = "bytes"
 
-    def __init__(self, limit: int, seen: int, setting: str) -> None:
-        super().__init__(f"{self.what} of at least {seen} {self.unit} passes the limit of {limit}; raise {setting}")
+    def __init__(self, limit: int, seen: int, setting: str, unit: str | None = None) -> None:
+        super().__init__(
+            f"{self.what} of at least {seen} {unit or self.unit} passes the limit of {limit}; raise {setting}"
+        )
         self.limit = limit
         self.seen = seen
         self.setting = setting
