@@ -47,11 +47,40 @@ async def read_events(sse: ModuleType, transport: Callable[[], httpx.AsyncBaseTr
     return seen
 
 
+async def read_openai(http_client: Callable[[], object] | None, url: str) -> int:
+    """Read all streams through the official SDK; return the chunks with text."""
+    import openai
+
+    seen = 0
+    own = None if http_client is None else http_client()
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x", timeout=60, http_client=own) as client:
+
+        async def one() -> None:
+            nonlocal seen
+            async with await client.chat.completions.create(**BODY) as stream:
+                async for chunk in stream:
+                    seen += bool(chunk.choices and chunk.choices[0].delta.content)
+
+        await asyncio.gather(*(one() for _ in range(STREAMS)))
+    return seen
+
+
+def httpx2_over_ours() -> object:
+    """What a user hands to an SDK."""
+    import httpx2
+
+    from streamarena_adapters.httpx2 import AsyncHTTPTransport as Transport
+
+    return httpx2.AsyncClient(transport=Transport(), timeout=60)
+
+
 CONTENDERS: dict[str, Callable[[str], Awaitable[int]]] = {
     BASELINE: partial(read_events, httpx_sse, None),
     "httpx + our httpx_sse": partial(read_events, our_httpx_sse, None),
     "httpx over our transport + httpx-sse": partial(read_events, httpx_sse, AsyncHTTPTransport),
     "httpx over our transport + our httpx_sse": partial(read_events, our_httpx_sse, AsyncHTTPTransport),
+    "AsyncOpenAI": partial(read_openai, None),
+    "AsyncOpenAI over our transport": partial(read_openai, httpx2_over_ours),
 }
 
 
