@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import importlib
 import ssl
+import sys
 
 import httpx
 import httpx2
 import pytest
 
-from streamarena.errors import ConfigurationError, StreamArenaError
+from streamarena.errors import ConfigurationError, MissingExtraError, StreamArenaError
 from streamarena.testing import FakeLLM, LocalCertificates
 from streamarena_adapters import httpx as ours_for_httpx
 from streamarena_adapters import httpx2 as ours_for_httpx2
@@ -283,3 +285,11 @@ async def test_an_extension_that_would_be_ignored_is_refused(library, transport)
     async with library.AsyncClient(transport=transport()) as client:
         with pytest.raises(library.UnsupportedProtocol, match="sni_hostname"):
             await client.get("https://localhost:1", extensions={"sni_hostname": "x"})
+
+
+def test_a_library_that_is_not_installed_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "httpx2", None)  # what the import system takes for "not there"
+    monkeypatch.delitem(sys.modules, "streamarena_adapters.httpx2")
+    with pytest.raises(MissingExtraError, match=r"pip install 'streamarena\[httpx2\]'") as caught:
+        importlib.import_module("streamarena_adapters.httpx2")
+    assert caught.value.extra == "httpx2"
