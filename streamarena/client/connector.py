@@ -153,8 +153,12 @@ class Connector:
         connection = self._connection_class(buffer, self._limits.header_bytes, self._limits.header_count, on_lost)
         if context is not None and own:
             layer = TLSTransport(connection, context, origin.host, socket_buffer)
-            await self._reach(origin, layer, None)
-            await layer.handshake()
+            try:
+                await self._reach(origin, layer, None)
+                await layer.handshake()
+            except BaseException:
+                layer.abort()  # uvloop closes a cancelled attempt without telling its protocol
+                raise
             transport: asyncio.BaseTransport = layer
         else:
             transport = await self._reach(origin, connection, context)

@@ -108,6 +108,7 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
         self._trimmed = False
         self._answered = 0
         self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._ready.add_done_callback(_look_at)
 
     async def handshake(self) -> None:
         """Wait until the handshake is done; a failure or cancellation closes the connection.
@@ -163,6 +164,7 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Close at once; synchronous."""
         self._closing = True
+        self._watch(None, None)
         if self._transport is not None:
             self._transport.abort()
 
@@ -344,3 +346,9 @@ class TLSTransport(asyncio.Transport, asyncio.BufferedProtocol):
             self._timer = None
         if seconds is not None and action is not None:
             self._timer = self._loop.call_later(seconds, action)
+
+
+def _look_at(future: asyncio.Future[None]) -> None:
+    """See the exception of a handshake that nobody waits for any more, so that no log tells of it."""
+    if not future.cancelled():
+        future.exception()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 
 import pytest
@@ -323,6 +324,18 @@ async def test_a_cancelled_handshake_closes_the_connection(certificates, times):
         await waiting
     assert pair.wire.aborted
     pair.tls.connection_lost(None)
+
+
+async def test_a_handshake_that_is_given_up_has_no_deadline_left(certificates, caplog):
+    pair = Pair(MemoryPeer(certificates.server_context()), trusting(certificates), handshake_seconds=0.03)
+    pair.tls.abort()
+    await asyncio.sleep(0.1)
+    assert not pair.tls._ready.done()
+    pair.tls.connection_lost(OSError("gone"))
+    del pair
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not caplog.records
 
 
 async def test_a_connection_that_ends_within_the_handshake(certificates):
