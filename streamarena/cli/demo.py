@@ -122,6 +122,10 @@ def _every(seconds: float, action: Callable[[], None]) -> Generator[None]:
 
 def _table(tally: Tally, plan: DemoPlan) -> Table:
     table = Table(title=f"{plan.streams} streams, {plan.chunks} chunks each, {plan.gap * 1000:g} ms apart")
+    table.caption = (
+        "Pools start empty and every stream runs at once, so objects are reused only once streams end; chunks include "
+        "those that only start, count or finish a stream; memory includes what the demo itself keeps of each stream."
+    )
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name, value in _figures(tally):
