@@ -1,7 +1,8 @@
 """What a running load test shows: one line, or a live table of rates, percentiles, errors and the client's health.
 
 Invariants: everything goes to standard error, so that results can be piped; nothing is drawn more than twice a second;
-without a terminal the live view becomes the line, without rich (the extra `cli`) it says so.
+without a terminal nothing is drawn, since a log has no use for a line that is written over; without rich (the extra
+`cli`) the live view says so.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ Show = Callable[["Totals"], None]
 @contextlib.contextmanager
 def show_progress(plan: LoadPlan, kind: str) -> Generator[Show | None]:
     """Give what is called with the totals after each interval; None where nothing is to be shown."""
-    if kind == "none":
+    if kind == "none" or not sys.stderr.isatty():
         yield None
-    elif kind == "live" and sys.stderr.isatty():
+    elif kind == "live":
         with _live(plan) as show:
             yield show
     else:

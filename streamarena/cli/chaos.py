@@ -12,7 +12,7 @@ from streamarena.testing.chaos_rules import KINDS
 
 __all__ = ["command"]
 
-_KINDS = "\n".join(f"\b\n{name:<10}{meaning}" for name, (_, meaning) in KINDS.items())
+_KINDS = "\b\n" + "\n".join(f"{name:<10}{meaning}" for name, (_, meaning) in KINDS.items())
 
 _EPILOG = f"""
 A rule is KIND[:NUMBER][,NAME=VALUE...] with the names direction (down, up, both), share (of connections), after
@@ -31,7 +31,7 @@ Ctrl-C ends the proxy and prints what it did.
 @click.argument("target")
 @click.option("--rule", "rules", multiple=True, metavar="RULE", help="What to do; may be given several times.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=0, show_default=True, help="Port; 0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port; 0 takes a free one.")
 @click.option("--seed", default=0, show_default=True, help="Decides which connections are struck, and every draw.")
 def command(target: str, rules: tuple[str, ...], host: str, port: int, seed: int) -> None:
     """Put a misbehaving TCP proxy in front of TARGET, a URL or host:port.
@@ -39,7 +39,11 @@ def command(target: str, rules: tuple[str, ...], host: str, port: int, seed: int
     Prints the URL to use instead of TARGET's as the first line. Works on bytes: HTTP, TLS or anything else.
     """
     proxy = ChaosProxy(target, *rules, host=host, port=port, seed=seed)
-    asyncio.run(_serve(proxy))
+    try:
+        asyncio.run(_serve(proxy))
+    except OSError as error:
+        click.echo(f"cannot listen on {host}:{port}: {error.strerror or error}", err=True)
+        raise SystemExit(1) from error
     counts = ", ".join(f"{kind} {count}" for kind, count in sorted(proxy.context.applied.items()) if count) or "none"
     up, down = proxy.context.bytes["up"], proxy.context.bytes["down"]
     click.echo(f"{proxy.connections} connections, {up} bytes up, {down} bytes down; applied: {counts}")

@@ -8,10 +8,15 @@ import click
 
 from streamarena.cli._loop import run
 from streamarena.client import ENDPOINTS, StreamClient, StreamResult, Timeouts
-from streamarena.errors import StreamArenaError
+from streamarena.errors import ConfigurationError, StreamArenaError
 from streamarena.providers import ReasoningChunk, TextChunk
 
 __all__ = ["command"]
+
+_LIMIT_HELP = (
+    "The longest answer, in tokens. openai-chat sends it as max_completion_tokens, OpenAI's name for it; "
+    "for a server that only knows max_tokens, choose --api vllm."
+)
 
 
 @click.command("chat", short_help="Ask a model one question and print the answer as it streams.")
@@ -27,7 +32,7 @@ __all__ = ["command"]
 )
 @click.option("--api-key", help="Default: OPENAI_API_KEY, ANTHROPIC_API_KEY, ... from the environment, by --api.")
 @click.option("--system", help="A system prompt.")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="The longest answer, in tokens.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help=_LIMIT_HELP)
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=120.0, show_default=True, help="Seconds for it all.")
 @click.option("--reasoning", is_flag=True, help="Print the model's reasoning too, dimmed.")
 @click.option("--stats", is_flag=True, help="Print times, sizes and token counts afterwards, to standard error.")
@@ -43,7 +48,7 @@ def command(  # noqa: PLR0917 - click calls it by keyword
     reasoning: bool,
     stats: bool,
 ) -> None:
-    r"""Ask a model one QUESTION and print the answer as it streams.
+    """Ask a model one QUESTION and print the answer as it streams.
 
     \b
     streamarena chat --model gpt-5-mini "Why is the sky blue?"
@@ -51,17 +56,34 @@ def command(  # noqa: PLR0917 - click calls it by keyword
     streamarena chat --base-url http://localhost:8000/v1 --model my-model --stats "Why?"
 
     Exit codes: 0 answered; 1 the stream failed; 2 wrong usage; 130 interrupted.
-    """
-    key = api_key or os.environ.get(ENDPOINTS[api].key_variable or "-")
+    """  # noqa: D301 - click knows its marker as one character, not as a backslash and a letter
+    key = _key(api, base_url, api_key)
     members = _members(api, question, system, max_tokens)
     client = StreamClient(base_url, api=api, api_key=key, timeouts=Timeouts(total=timeout))
     try:
         result = run(_ask(client, {"model": model, **members}, reasoning=reasoning))
+    except ConfigurationError:
+        raise  # wrong usage, as everywhere
     except StreamArenaError as error:
         click.echo(f"\n{type(error).__name__}: {error}", err=True)
         raise SystemExit(1) from error
     if stats:
         click.echo(_describe(result), err=True)
+
+
+def _key(api: str, base_url: str | None, given: str | None) -> str | None:
+    """Return the key to send.
+
+    Raises:
+        ConfigurationError: there is none, and the provider's own address answers nobody without one.
+    """
+    endpoint = ENDPOINTS[api]
+    key = given or os.environ.get(endpoint.key_variable or "-")
+    if not key and not base_url and endpoint.base_url.startswith("https://"):
+        raise ConfigurationError(
+            f"{endpoint.base_url} needs a key: set {endpoint.key_variable}, or give --api-key (or --base-url)"
+        )
+    return key
 
 
 def _members(api: str, question: str, system: str | None, max_tokens: int | None) -> dict[str, object]:
@@ -80,7 +102,7 @@ def _members(api: str, question: str, system: str | None, max_tokens: int | None
     if api == "tgi":
         return {"inputs": question, "parameters": {"max_new_tokens": max_tokens or 512}}
     first = [{"role": "system", "content": system}] if system else []
-    limit = {"max_tokens": max_tokens} if max_tokens else {}
+    limit = {"max_completion_tokens" if api == "openai-chat" else "max_tokens": max_tokens} if max_tokens else {}
     return {"messages": [*first, turn], **limit}
 
 

@@ -44,7 +44,7 @@ _LOOKED_AT = 32  # events that may pass before --api auto gives up
 @click.option("--to", type=click.Choice(APIS), help="With --as message: the API whose form the message takes.")
 @click.option("--content-type", help="Of the recorded response, where the first bytes do not tell.")
 def command(file: BinaryIO, api: str, form: str, to: str | None, content_type: str | None) -> None:
-    r"""Print the recorded stream in FILE (- for standard input).
+    """Print the recorded stream in FILE (- for standard input).
 
     \b
     curl -N ... | tee answer.sse | streamarena decode -
@@ -52,7 +52,9 @@ def command(file: BinaryIO, api: str, form: str, to: str | None, content_type: s
     streamarena decode answer.sse --as message --to anthropic
 
     A summary goes to standard error. Exit codes: 0 complete; 1 cut short, or ended by an error; 2 wrong usage.
-    """
+    """  # noqa: D301 - click knows its marker as one character, not as a backslash and a letter
+    if to is not None and form != "message":
+        raise click.UsageError("--to is the form of a message: give --as message too")
     events = _events(file, content_type, None if api == "auto" else api)
     if form == "events":
         _print_events(events)

@@ -16,7 +16,7 @@ from streamarena.testing.serving import serve
 
 __all__ = ["command"]
 
-_FAULTS = "\n".join(f"\b\n{name:<21}{kind.help}" for name, kind in FAULTS.items())
+_FAULTS = "\b\n" + "\n".join(f"{name:<21}{kind.help}" for name, kind in FAULTS.items())
 
 _EPILOG = f"""
 Lengths and delays are a number, or normal:MEAN:SD, lognormal:MEAN:SD, exponential:MEAN, uniform:LOW:HIGH; seconds may
@@ -46,7 +46,9 @@ def _faults(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
 
 @click.command(epilog=_EPILOG)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8008, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8008, show_default=True, help="Port; 0 takes a free one."
+)
 @click.option("--ttft", default="0.05", show_default=True, help="Time to first token, seconds.")
 @click.option("--inter-token-latency", "--itl", default="0.01", show_default=True, help="Seconds between tokens.")
 @click.option("--tokens", default="64", show_default=True, help="Tokens in a reply.")
@@ -66,12 +68,16 @@ def command(certificate: Path | None, faults: dict[str, float], **options: Any) 
     """Serve a fake model: OpenAI, Anthropic, Gemini and Ollama APIs on loopback.
 
     Prints its base URL as the first line. Replies take time as a real model's do, vary by seed, and fail as told.
+    Exit codes: 0 ended; 1 the address is in use or cannot be listened on; 2 wrong usage.
     """
     given = {name: value for name, value in options.items() if value is not None}
     context = None
     if certificate is not None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(certificate)
+        try:
+            context.load_cert_chain(certificate)
+        except OSError as error:  # an SSLError is one
+            raise click.UsageError(f"{certificate} cannot be used: {error}") from error
     done = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -80,4 +86,8 @@ def command(certificate: Path | None, faults: dict[str, float], **options: Any) 
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    serve(FakeLLM(ssl_context=context, faults=faults, **given), done.wait, lambda server: click.echo(server.url))
+    try:
+        serve(FakeLLM(ssl_context=context, faults=faults, **given), done.wait, lambda server: click.echo(server.url))
+    except OSError as error:
+        click.echo(f"cannot listen on {options['host']}:{options['port']}: {error.strerror or error}", err=True)
+        raise SystemExit(1) from error

@@ -105,7 +105,7 @@ _CLIENT_LIMITED: Final = 4
 @click.option("--ui", type=click.Choice(["none", "simple", "live"]), default="simple", show_default=True)
 @click.argument("more_goodput", nargs=-1, metavar="")
 def command(**options: Any) -> None:  # noqa: ANN401 - click's own values
-    r"""Load-test a server of token streams.
+    """Load-test a server of token streams.
 
     \b
     streamarena load --url http://localhost:8000 --model my-model --concurrency 1,8,64
@@ -118,7 +118,7 @@ def command(**options: Any) -> None:  # noqa: ANN401 - click's own values
 
     Exit codes: 0 done; 1 no request completed; 2 wrong usage; 3 an objective is not met; 4 client-limited and
     --strict; 130 interrupted.
-    """
+    """  # noqa: D301 - click knows its marker as one character, not as a backslash and a letter
     if options["compare"]:
         _compare(options["compare"])
         return
@@ -129,6 +129,8 @@ def command(**options: Any) -> None:  # noqa: ANN401 - click's own values
             raise click.UsageError("--url says where the server is")
         run(calibrate_machine())
         return
+    if not options["url"].lower().startswith(("http://", "https://")):
+        raise click.UsageError(f"--url must begin with http:// or https://, not {options['url']!r}")
     options["api"] = _APIS[options.pop("endpoint_type")]
     if options["concurrency"] is not None and options["request_rate"] is not None:
         raise click.UsageError("--concurrency is a closed loop and --request-rate an open one; give one of them")

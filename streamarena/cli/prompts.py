@@ -19,6 +19,7 @@ from streamarena.prompts import (
     PromptSettings,
     ToolDefinition,
     ToolFormat,
+    all_modes,
     format_tools,
     prompt_sections,
     server_tools,
@@ -181,8 +182,9 @@ def _render(
     `streamarena prompts render --mode code --with index` prints a whole prompt,
     `streamarena prompts render common.notice.lines_omitted count=12` one text.
     """
+    _check_mode(settings, catalog)
     if key is not None:
-        click.echo(catalog.render(key, **_values(values)))
+        click.echo(catalog.render(key, **_values(key, values, catalog)))
     elif tool_format is None:
         click.echo(system_prompt(settings, catalog))
     else:
@@ -199,12 +201,26 @@ def _tools(settings: PromptSettings, catalog: PromptCatalog) -> list[ToolDefinit
     ]
 
 
-def _values(pairs: tuple[str, ...]) -> dict[str, str]:
+def _check_mode(settings: PromptSettings, catalog: PromptCatalog) -> None:
+    """Refuse a mode that does not exist; the library would take the first one."""
+    modes = all_modes(catalog, settings.generation, settings.custom_modes, settings.mode_overrides)
+    slugs = [mode.slug for mode in modes]
+    if settings.mode not in slugs:
+        raise click.UsageError(f"no mode is called {settings.mode!r}; there are: {', '.join(slugs)}")
+
+
+def _values(key: str, pairs: tuple[str, ...], catalog: PromptCatalog) -> dict[str, str]:
+    """Read NAME=VALUE pairs, each of which the text must know."""
+    template = catalog.template(key)
+    known = dict.fromkeys((*template.parameters, *template.conditions))
     values: dict[str, str] = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not separator or not name:
             raise click.BadParameter(f"{pair!r} is not of the form NAME=VALUE")
+        if name not in known:
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise click.UsageError(f"{key} has no value {name!r}; {takes}")
         values[name] = value
     return values
 
@@ -296,6 +312,7 @@ def _stats(settings: PromptSettings, catalog: PromptCatalog) -> None:
     """
     from streamarena.context import TokenCounter
 
+    _check_mode(settings, catalog)
     counter = TokenCounter()
     rows = _texts(settings, catalog)
     total = sum(counter.count_text(text) for _, text in rows)

@@ -50,6 +50,14 @@ def test_render_prints_what_the_library_renders(run):
     run("render", "common.notice.lines_omitted", "three", code=2)
 
 
+def test_render_refuses_modes_and_values_that_do_not_exist(run):
+    for words in (("render", "--mode", "nope"), ("stats", "--mode", "nope")):
+        message = run(*words, code=2).stderr
+        assert "'nope'" in message
+        assert "code, " in message
+    assert "it takes count" in run("render", "common.notice.lines_omitted", "count=3", "cuont=4", code=2).stderr
+
+
 def test_render_prints_tools_in_a_format(run):
     tools = json.loads(run("render", "--tools", "anthropic", "--with", "servers").stdout)
     assert {"read_file", "mcp--weather--forecast"} <= {tool["name"] for tool in tools}
