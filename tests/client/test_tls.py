@@ -287,7 +287,7 @@ async def test_an_end_without_close_notify_is_an_error(open_pair):
 async def test_closing_says_so_and_has_a_deadline(open_pair):
     pair = open_pair(close_seconds=0.03)
     pair.tls.close()
-    pair.to_peer()
+    assert pair.to_peer(), "close_notify goes out"
     assert pair.peer.read() == b""
     assert pair.wire.closed
     assert not pair.wire.aborted
