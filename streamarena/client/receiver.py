@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamarena.client.compression import decompressor_for
 from streamarena.client.rejection import is_stream, rejection
-from streamarena.errors import StreamClosedError, StreamTimeoutError, StreamTruncatedError
+from streamarena.errors import StreamClosedError, StreamInUseError, StreamTimeoutError, StreamTruncatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,7 +186,7 @@ class Receiver:
             whatever `sink` raised, or ended the stream early.
         """
         if self._sink is not None:
-            raise StreamClosedError("two tasks read one stream at the same time")
+            raise StreamInUseError
         self._sink = sink
         self._intake.use(batch)
         try:
@@ -382,7 +382,7 @@ class Receiver:
 
     async def _wait(self) -> None:
         if self._waiter is not None:
-            raise StreamClosedError("two tasks read one stream at the same time")
+            raise StreamInUseError
         self._waiter = self._loop.create_future()
         try:
             await self._waiter

@@ -8,6 +8,7 @@ without parsing text. A limit that was met names itself and the setting that rai
     │   └── MissingExtraError           an optional library is not installed; `.extra` names what to install
     ├── MemoryScopeError                misuse of a request scope
     │   ├── ScopeClosedError            a span, lease or arena used after its scope ended
+    │   │   └── BufferReleasedError     a pooled buffer used after it was given back
     │   ├── NoScopeError                `current_arena()` where no scope is open
     │   ├── WrongThreadError            an arena used from a thread that does not own it
     │   └── QuotaExceededError          a scope asked for more bytes than its quota
@@ -44,6 +45,7 @@ without parsing text. A limit that was met names itself and the setting that rai
     │   ├── CannotFitError              `.smallest` is the least budget that would do
     │   └── TokenBudgetExceededError    a stream passed its output or window limit; `.state`
     ├── WorkerLostError                 a load test's worker is gone, or never got ready
+    ├── StreamInUseError                a second task pulled at a stream; also a RuntimeError
     ├── StageInUseError                 an object with memory was put into a second pipeline run while the first lasts
     ├── CassetteError                   a recording that cannot be read, or that a request does not match; `.path`
     │   └── CassetteMismatchError       requests differ from the recorded ones; `.differences`
@@ -63,6 +65,7 @@ from __future__ import annotations
 from streamarena.errors._base import ConfigurationError, LimitExceededError, MissingExtraError, StreamArenaError
 from streamarena.errors._cassette import CassetteError, CassetteMismatchError
 from streamarena.errors._memory import (
+    BufferReleasedError,
     CapacityExceededError,
     DoubleReleaseError,
     FileCacheFullError,
@@ -75,6 +78,7 @@ from streamarena.errors._memory import (
     StaleHandleError,
     WrongThreadError,
 )
+from streamarena.errors._pipeline import StageInUseError, StreamInUseError
 
 __all__ = [
     "StreamArenaError",
@@ -82,6 +86,7 @@ __all__ = [
     "MissingExtraError",
     "MemoryScopeError",
     "ScopeClosedError",
+    "BufferReleasedError",
     "NoScopeError",
     "WrongThreadError",
     "QuotaExceededError",
@@ -118,6 +123,7 @@ __all__ = [
     "HistoryTooLongError",
     "TokenBudgetExceededError",
     "WorkerLostError",
+    "StreamInUseError",
     "StageInUseError",
     "CassetteError",
     "CassetteMismatchError",
@@ -319,7 +325,7 @@ class ToolCallError(StreamArenaError):
         self.missing = missing
 
 
-# ---------------------------------------------------------------- context and prompts
+# ---------------------------------------------------------------- context
 
 
 class ContextError(StreamArenaError):
@@ -373,22 +379,7 @@ class WorkerLostError(StreamArenaError):
     """A worker of a load test did not get ready, failed, or all of them are gone."""
 
 
-# ---------------------------------------------------------------- pipelines
-
-
-class StageInUseError(StreamArenaError):
-    """A stage object with memory was put to use in a second run while the first one lasts.
-
-    Attributes:
-        stage: the name of the object's class.
-    """
-
-    def __init__(self, stage: str) -> None:
-        super().__init__(
-            f"this {stage} serves another run of a pipeline; pass the class, or stateful(factory), "
-            "so that each run makes one of its own"
-        )
-        self.stage = stage
+# ---------------------------------------------------------------- prompts
 
 
 class PromptError(StreamArenaError):
@@ -491,3 +482,7 @@ class FileRestrictionError(ToolNotAllowedError):
         self.pattern = pattern
         self.description = description
         self.path = path
+
+
+for _name in __all__:  # a traceback shows the name that is imported, whichever file holds the class
+    globals()[_name].__module__ = __name__

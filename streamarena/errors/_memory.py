@@ -17,6 +17,14 @@ class ScopeClosedError(MemoryScopeError):
         self.label = label
 
 
+class BufferReleasedError(ScopeClosedError):
+    """A pooled buffer was used after it was given back: by `release()`, its `with` block, or the end of its scope."""
+
+    def __init__(self) -> None:
+        MemoryScopeError.__init__(self, "the buffer was given back to its pool and may be somebody else's by now")
+        self.label = None
+
+
 class NoScopeError(MemoryScopeError):
     """No request scope is open in this context."""
 

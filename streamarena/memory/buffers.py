@@ -20,7 +20,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Final, Self
 
-from streamarena.errors import DoubleReleaseError, ScopeClosedError
+from streamarena.errors import BufferReleasedError, DoubleReleaseError
 from streamarena.memory._blocks import Block, is_exported, new_block, poison
 
 __all__ = ["BUFFER_SIZES", "BufferPool", "BufferStats", "PooledBuffer", "TierStats", "check_size"]
@@ -68,10 +68,10 @@ class PooledBuffer:
         the buffer is given back keeps it from being lent again.
 
         Raises:
-            ScopeClosedError: the buffer was given back.
+            BufferReleasedError: the buffer was given back.
         """
         if self._pool is None:
-            raise ScopeClosedError("buffer")
+            raise BufferReleasedError
         if self._view is None:
             self._view = memoryview(self.data)
         return self._view

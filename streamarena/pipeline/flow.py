@@ -7,7 +7,7 @@ Invariants:
       The stream is over then and its source closed.
     * When the stream ends well, stages with memory are flushed. After an error or a close they are not.
     * Closing a stream closes what it reads from. Closing twice does nothing.
-    * One consumer at a time: a second pull while one waits is a RuntimeError.
+    * One consumer at a time: a second pull while one waits is a StreamInUseError.
 
 Costs one coroutine per item for `async for` (0.1 us), nothing per item for `batches`, and for `for_each` over a source
 that pushes not even a wake-up per batch: the fused loop runs inside the callback that read.
@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overload
 
-from streamarena.errors import StreamClosedError
+from streamarena.errors import StreamClosedError, StreamInUseError
 from streamarena.pipeline.boundary import Boundary
 from streamarena.pipeline.run import Run
 from streamarena.pipeline.sources import BatchSource, Source, batch_source, close_source
@@ -86,7 +86,7 @@ class BatchIterator(ABC, Generic[T_co]):
         """All that the next read brings, or what is left of the current batch; None when the stream has ended.
 
         Raises:
-            RuntimeError: another task is waiting for this stream.
+            StreamInUseError: another task is waiting for this stream.
             StreamClosedError: the stream was closed.
             Exception: what the source or a stage raised, unchanged.
         """
@@ -155,7 +155,7 @@ class BatchIterator(ABC, Generic[T_co]):
 
     def _claim(self) -> None:
         if self._pulling:
-            raise RuntimeError("another task is waiting for this stream; it has one consumer at a time")
+            raise StreamInUseError
         self._pulling = True
 
     async def _close_after(self, error: BaseException) -> None:

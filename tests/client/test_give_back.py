@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from streamarena.client import Limits, StreamClient
-from streamarena.errors import PoolClosedError, StreamClosedError
+from streamarena.errors import PoolClosedError, StreamClosedError, StreamInUseError
 from streamarena.pipeline import map_async
 from streamarena.testing import LocalCertificates
 from tests.support.counting import nothing_left
@@ -170,8 +170,10 @@ async def test_two_tasks_cannot_read_one_stream():
         async with client.stream(model="m", messages=[]) as stream:
             reading = asyncio.create_task(stream.next_batch())
             await asyncio.sleep(0.02)
-            with pytest.raises(RuntimeError, match="one consumer at a time"):
+            with pytest.raises(StreamInUseError, match="one consumer at a time"):
                 await stream.next_batch()
+            with pytest.raises(StreamInUseError):  # below the stream's own guard
+                await stream._receiver.next_batch()
             reading.cancel()
             await asyncio.wait([reading])
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamarena.errors import DoubleReleaseError, ScopeClosedError
+from streamarena.errors import BufferReleasedError, DoubleReleaseError, ScopeClosedError
 from streamarena.memory.buffers import BUFFER_SIZES, BufferPool
 
 SMALL, MEDIUM, LARGE = range(3)
@@ -53,6 +53,15 @@ def test_what_comes_back_is_lent_again():
         assert second.data is data
     stats = pool.stats().tiers[SMALL]
     assert (stats.hits, stats.misses, stats.outstanding, stats.reuse) == (1, 1, 0, 0.5)
+
+
+def test_a_released_buffer_says_that_it_was_given_back():
+    buffer = BufferPool().acquire(1)
+    buffer.release()
+    with pytest.raises(BufferReleasedError, match="given back to its pool") as caught:
+        _ = buffer.view
+    assert "scope" not in str(caught.value)
+    assert isinstance(caught.value, ScopeClosedError)  # as everything that outlived its loan
 
 
 def test_a_second_release_is_refused_and_changes_nothing():

@@ -8,7 +8,7 @@ import gc
 
 import pytest
 
-from streamarena.errors import StreamClosedError
+from streamarena.errors import StreamClosedError, StreamInUseError
 from streamarena.pipeline import BatchIterator, Pipeline, filter, map, map_async, tap
 from tests.pipeline.support import Lines, Listed, Pushed, Running, counted
 
@@ -233,9 +233,9 @@ async def test_one_consumer_at_a_time():
     stream = Waits([[1], [2]])
     first = asyncio.create_task(anext(stream))
     await asyncio.sleep(0)
-    with pytest.raises(RuntimeError, match="one consumer"):
+    with pytest.raises(StreamInUseError, match="one consumer"):
         await anext(stream)
-    with pytest.raises(RuntimeError, match="one consumer"):
+    with pytest.raises(StreamInUseError, match="one consumer"):
         await stream.next_batch()
     assert await first == 1
     assert await anext(stream) == 2
