@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 import anyio
 
 from perf.measure import Contender, Table, interleave, options, report
+from streamarena._loop import loop_factory
 from streamarena.pipeline import Pipeline, map_async
 
 STAGES = 3
@@ -226,14 +226,6 @@ def compare(title: str, ways: dict[str, Way], runner: asyncio.Runner, rounds: in
 
     contenders = [contender(name, way) for name, way in ways.items()]
     return interleave(title, contenders, baseline=contenders[0].name, unit=unit, rounds=rounds)
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    if sys.platform == "win32":
-        return asyncio.new_event_loop
-    import uvloop
-
-    return uvloop.new_event_loop
 
 
 if __name__ == "__main__":

@@ -17,12 +17,11 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, BinaryIO
 
+from streamarena._loop import loop_factory
 from streamarena.load.interval import encode_interval
 from streamarena.load.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from streamarena.load.interval import Interval
     from streamarena.load.plan import LoadPlan
 
@@ -43,7 +42,7 @@ def main() -> None:
         return
     gc.collect()
     gc.freeze()  # what was made at the start stays; the collector need not look at it again
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner, contextlib.suppress(asyncio.CancelledError):
+    with asyncio.Runner(loop_factory=loop_factory()) as runner, contextlib.suppress(asyncio.CancelledError):
         runner.run(_run(plan, index, workers, int(words[1]), output))  # cancelled: the parent has closed our input
 
 
@@ -81,14 +80,6 @@ def _command(worker: Worker, task: asyncio.Task[None], loop: asyncio.AbstractEve
     elif not message:
         loop.remove_reader(sys.stdin.fileno())
         task.cancel()
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    if sys.platform == "win32":
-        return asyncio.new_event_loop
-    import uvloop  # noqa: PLC0415 - not on Windows
-
-    return uvloop.new_event_loop
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from streamarena._loop import loop_factory
 from streamarena.testing.fake_llm import FakeLLM
 
 __all__ = ["serve"]
@@ -38,16 +39,8 @@ def serve(server: FakeLLM, until: Callable[[], Any], announce: Callable[[FakeLLM
             gc.freeze()
             await asyncio.to_thread(until)
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(run())
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    if sys.platform == "win32":
-        return asyncio.new_event_loop
-    import uvloop  # noqa: PLC0415 - not on Windows
-
-    return uvloop.new_event_loop
 
 
 def _main() -> None:
