@@ -67,6 +67,8 @@ def engine_named(name: str, **options: object) -> Engine:
             make = found.load()
         except ImportError as error:
             raise MissingExtraError(name, name, f"the engine {name!r}") from error
+        if not callable(getattr(make, "run", None)):  # an adapter of another kind
+            break
         return cast("Engine", make(**options))
     raise ConfigurationError(f"no engine is called {name!r}")
 

@@ -149,7 +149,13 @@ class Worker:
         limits = Limits(max_connections=in_flight + 1, max_idle_connections=in_flight + 1)
         api = "openai-chat" if plan.api == COMPLETIONS else plan.api
         return StreamClient(
-            plan.url, api=api, api_key=plan.api_key, headers=plan.headers, timeouts=plan.timeouts, limits=limits
+            plan.url,
+            api=api,
+            api_key=plan.api_key,
+            headers=plan.headers,
+            timeouts=plan.timeouts,
+            limits=limits,
+            resend_stale=False,  # nothing is sent twice: a load test counts what was asked
         )
 
     # ------------------------------------------------------------ one request
