@@ -10,6 +10,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from streamarena.cli import chat
 from streamarena.cli.chat import _members
 from streamarena.cli.main import COMMANDS, group
 from streamarena.client import ENDPOINTS
@@ -65,10 +66,13 @@ def test_decode_refuses_a_form_of_a_message_where_no_message_is_printed(tmp_path
 
 
 @pytest.mark.parametrize("api", [name for name, one in ENDPOINTS.items() if one.base_url.startswith("https://")])
-def test_chat_without_a_key_names_the_variable_before_it_connects(api):
+def test_chat_without_a_key_names_the_variable_and_makes_no_client(api, monkeypatch):
     variable = ENDPOINTS[api].key_variable
-    message = run("chat", "--api", api, "--model", "m", "hi", env={variable: None}).stderr
-    assert f"set {variable}" in message
+    monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(chat, "StreamClient", None)  # so that this test could not connect even if the check were gone
+    result = CliRunner().invoke(group, ["chat", "--api", api, "--model", "m", "hi"])
+    assert result.exit_code == 2
+    assert f"set {variable}" in result.output
 
 
 @pytest.mark.parametrize("api", ["tgi", "azure", "vllm"])
