@@ -22,7 +22,7 @@ import weakref
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamarena.errors import ConfigurationError
 from streamarena.memory.arena import RequestScope
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from streamarena.memory.buffers import BufferPool, BufferStats, TierStats
 
 __all__ = ["ManagerStats", "MemoryManager", "default_manager"]
+
+
+_POOLS: Final = ("request_pool", "response_pool", "token_pool")
+_TRIM_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class MemoryManager:
     def __init__(self, config: MemoryConfig | None = None, *, resources: ArenaResources | None = None) -> None:
         self.config = config if config is not None else MemoryConfig.from_environ()
         self.resources = resources if resources is not None else ArenaResources(self.config)
+        self._trim_at = float("-inf")
         _managers.add(self)
 
     @property
@@ -174,21 +179,21 @@ class MemoryManager:
             now: seconds of any steady clock, the same for all calls.
         """
         released = self.buffers.trim(now)
-        if released:  # the others have no sizes of their own to measure by, and follow the buffers' pace
+        if now >= self._trim_at:  # these drop what was not needed since the last time, so the pace is set here
+            self._trim_at = now + _TRIM_SECONDS
             released += self.resources.chunks.trim()
-            for pool in (self.request_pool, self.response_pool, self.token_pool):
-                pool.trim()
+            for name in _POOLS:
+                if (pool := self.__dict__.get(name)) is not None:
+                    pool.trim()
         return released
 
     def close(self) -> None:
         """Drop everything idle. What is on loan stays with its holders and may still be given back."""
         self.resources.chunks.clear()
         self.buffers.clear()
-        for pool in (self.request_pool, self.response_pool, self.token_pool):
-            pool.clear()
-        self.interner.clear()
-        self.files.clear()
-        self.profiler.clear()
+        for name in (*_POOLS, "interner", "files", "profiler"):
+            if (part := self.__dict__.get(name)) is not None:  # what was never used is not made now
+                part.clear()
 
     def tune_malloc(
         self, *, trim_threshold: int = 256 << 10, mmap_threshold: int = 256 << 10, top_pad: int = 64 << 10
@@ -224,7 +229,7 @@ class MemoryManager:
     def after_fork(self) -> None:
         """Start afresh in a forked child; called by itself."""
         self.resources.after_fork()
-        for name in ("request_pool", "response_pool", "token_pool", "interner", "files", "profiler"):
+        for name in (*_POOLS, "interner", "files", "profiler"):
             part = self.__dict__.get(name)  # what was never used is not made now
             if part is not None:
                 part.after_fork()

@@ -83,8 +83,8 @@ class Cassette(Sequence[Exchange]):
     def __init__(self, path: str | os.PathLike[str], files: MmapCache | None = None) -> None:
         self.path = os.fspath(path)
         try:
-            # Our writer replaces files by rename and never changes one in place, so mapping is safe.
-            self._file = (files or default_manager().files).get(self.path, immutable=True)
+            # Not mapped as immutable: our writer replaces files by rename, but an editor or a checkout may not.
+            self._file = (files or default_manager().files).get(self.path)
         except OSError as error:
             raise CassetteError(self.path, f"cannot be read: {error.strerror}") from None
         try:

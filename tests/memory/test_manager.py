@@ -182,3 +182,22 @@ assert manager.stats().buffers.idle_bytes == 4096
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_starts_afresh_whatever_other_threads_held():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=20)
+
+
+def test_trim_lets_every_pool_go_at_its_own_pace():
+    manager = MemoryManager()
+    taken = [manager.token_pool.acquire() for _ in range(50)]
+    for one in taken:
+        one.release()
+    manager.trim(0.0)
+    assert manager.token_pool.stats().idle == 50
+    manager.trim(10.0)
+    assert manager.token_pool.stats().idle == 50
+    manager.trim(31.0)
+    assert manager.token_pool.stats().idle == 0
+
+
+def test_closing_makes_nothing_that_was_never_used():
+    manager = MemoryManager()
+    manager.close()
+    assert not {"profiler", "tracker", "interner", "files", "token_pool"} & set(manager.__dict__)
