@@ -38,6 +38,7 @@ __all__ = ["ModelInfo", "ModelRegistry", "Snapshot", "default_registry", "model_
 Snapshot: TypeAlias = Literal["kilo-4.88", "roo-3.28", "kilo-5.16", "roo-3.52"]
 _SNAPSHOT_COLUMN: Final = {"kilo-4.88": 0, "roo-3.28": 1, "kilo-5.16": 2, "roo-3.52": 3}
 _CLASSIC: Final = frozenset({"kilo-4.88", "roo-3.28"})
+_VERSION: Final = re.compile(r"[-@](?:latest|\d{6,8}|\d{4}-\d\d-\d\d|v\d+(?:[:.]\d+)*)")  # the same model, dated
 _ENDS: Final = frozenset("-:@.")  # what may follow a model's name within a longer id
 _KEPT_LOOKUPS: Final = 256  # decoded rows kept, some 400 bytes each; a process uses a handful
 _DATED: Final = re.compile(r"[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|latest|preview|exp|beta|v\d+(?::\d+)?)$")
@@ -233,7 +234,9 @@ class ModelRegistry:
         """Return the longest known id that starts the one asked for, else the newest that it starts."""
         for bare in _candidates(model_id):
             shorter = [known for known in self._first if bare.startswith(known) and bare[len(known) :][:1] in _ENDS]
-            longer = [known for known in self._first if known.startswith(bare) and known[len(bare) :][:1] in _ENDS]
+            longer = [
+                known for known in self._first if known.startswith(bare) and _VERSION.fullmatch(known[len(bare) :])
+            ]
             for known in [*sorted(shorter, key=len, reverse=True), *sorted(longer, reverse=True)]:
                 found = self._exact(known, None, snapshot)
                 if found is not None:

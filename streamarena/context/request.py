@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
+from streamarena.context._javascript import stringify
 from streamarena.context.breakdown import tool_definition_tokens
 from streamarena.context.messages import Message, as_blocks
 from streamarena.context.models import ModelInfo, ModelRegistry, model_info
@@ -192,6 +193,9 @@ def _fixed_tokens(body: Mapping[str, Any], count: TokenCounter) -> int:
         value = body.get(key)
         if value:
             total += count.raw_blocks(as_blocks({"content": value}), tools=True)
+    for key in ("response_format", "functions", "text"):
+        if body.get(key):
+            total += count.count_text(stringify(body[key]))
     tools = body.get("tools")
     return total + tool_definition_tokens(cast(Sequence[Any], tools) if isinstance(tools, list) else (), count)
 

@@ -36,6 +36,13 @@ OFFLOAD_CHARACTERS: Final = 32_768  # about 5 ms of encoding; below it a hop to 
 
 _REFERENCE_IMAGES: Final = frozenset({"image"})
 _IMAGES: Final = frozenset({"image", "image_url", "input_image"})
+# Members of a message, or of an item of OpenAI's Responses API, that reach the model beside its content.
+_MORE_TEXTS: Final = frozenset(
+    {
+        *("tool_calls", "function_call", "arguments", "output", "input", "action", "code", "queries", "result"),
+        *("summary", "reasoning", "reasoning_content", "encrypted_content", "refusal"),
+    }
+)
 _OTHER_TEXTS: Final = frozenset({"input_text", "output_text"})
 
 Offload: TypeAlias = Callable[[Callable[[], int]], Awaitable[int]]
@@ -142,7 +149,7 @@ class TokenCounter:
         content = message.get("content")
         if type(content) is str:
             cached = self._cache.get(content)
-            if cached is not None and "tool_calls" not in message:
+            if cached is not None and _MORE_TEXTS.isdisjoint(message):
                 self.hits += 1
                 return total + cached
             total += self.count_text(content)
@@ -155,6 +162,9 @@ class TokenCounter:
                 total += self.count_text(
                     f"{function.get('name')}\n{function.get('arguments') or function.get('input')}"
                 )
+        for key in _MORE_TEXTS.intersection(message):
+            if key != "tool_calls" and (value := message[key]):
+                total += self.count_text(value if isinstance(value, str) else stringify(value))
         return total
 
     def raw_blocks(self, blocks: Sequence[Block], *, tools: bool | None = None) -> int:
@@ -167,6 +177,8 @@ class TokenCounter:
         count = self.count_text
         images = _IMAGES if tools else _REFERENCE_IMAGES
         total = sum(_image_tokens(block) for block in blocks if block_type(block) in images)
+        if tools:
+            total += sum(_image_tokens(item) for block in blocks for item in _items_of_result(block))
         for text in self._texts(blocks, tools=tools):
             total += count(text)
         return total
@@ -182,6 +194,8 @@ class TokenCounter:
                 texts.append(_tool_use_text(block))
             elif with_tools and kind == "tool_result":
                 texts.append(_tool_result_text(block))
+            elif tools and kind not in _IMAGES:  # no text is free: documents, thinking, calls of other kinds
+                texts.append(stringify(block))
         return texts
 
     def _keep(self, text: str, count: int) -> None:
@@ -216,6 +230,13 @@ def _image_tokens(block: Block) -> int:
     if isinstance(address, str) and address.startswith("data:"):
         return math.ceil(math.sqrt(len(address.partition(",")[2])))
     return UNKNOWN_IMAGE_TOKENS
+
+
+def _items_of_result(block: Block) -> list[Block]:
+    """Return the images inside a tool's result."""
+    content = block.get("content") if block_type(block) == "tool_result" else None
+    items = cast(Sequence[Block], content) if isinstance(content, list | tuple) else ()
+    return [item for item in items if block_type(item) in _IMAGES]
 
 
 def _tool_use_text(block: Block) -> str:

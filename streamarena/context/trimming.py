@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from streamarena.context._selection import Selection, select_both_ends, select_newest
 from streamarena.context.messages import Message
@@ -147,6 +147,8 @@ def trim_messages(
         if model is None:
             raise ConfigurationError("trim_messages needs max_tokens or model")
         max_tokens = model_budget(model)
+    if strategy not in get_args(Strategy):
+        raise ConfigurationError(f"no strategy is called {strategy!r}; there are: {', '.join(get_args(Strategy))}")
     if strategy == "summarize" and summarize is None:
         raise ConfigurationError("the strategy 'summarize' needs summarize, a function that writes the summary")
     count = counter or default_counter()
