@@ -18,6 +18,7 @@ import msgspec
 from streamarena.errors import ConfigurationError, LimitExceededError
 from streamarena.load.bodies import body_for
 from streamarena.load.requests import Conversation, LoadRequest
+from streamarena.memory import default_manager
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,7 +167,12 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
     size = Path(path).stat().st_size
     if size > _FILE_BYTES:
         raise LimitExceededError(_FILE_BYTES, size, "the size of a data set file; cut it into parts")
-    data = Path(path).read_bytes()
+    files = default_manager().files
+    if size <= files.limit // 2:  # a sweep reads its data set again for each load
+        with files.get(path) as file:
+            data = bytes(file)
+    else:
+        data = Path(path).read_bytes()
     try:
         if data.lstrip()[:1] == b"[":
             return msgspec.json.decode(data, type=list[dict[str, Any]])

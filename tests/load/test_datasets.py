@@ -14,9 +14,10 @@ import pytest
 from streamarena.errors import ConfigurationError
 from streamarena.load import ClosedLoop, Conversation, Lengths, LoadPlan, LoadTest, Synthetic
 from streamarena.load.bodies import COMPLETIONS, body_for
-from streamarena.load.datasets import JSONLines, ShareGPT
+from streamarena.load.datasets import JSONLines, ShareGPT, read_records
 from streamarena.load.images import WithImages, png
 from streamarena.load.traces import Trace, TraceEntry, read_trace
+from streamarena.memory import default_manager
 from streamarena.testing import FakeLLM
 
 
@@ -210,3 +211,13 @@ def test_completions_and_the_others_have_bodies_of_their_own():
     assert body_for("tgi", messages, max_tokens=3) == {"inputs": "hi", "parameters": {"max_new_tokens": 3}}
     assert body_for("gemini", messages, system="s")["systemInstruction"] == {"parts": [{"text": "s"}]}
     assert body_for("anthropic", messages)["max_tokens"] == 1024
+
+
+def test_a_data_set_that_is_read_again_comes_from_the_file_cache(tmp_path):
+    path = tmp_path / "records.jsonl"
+    path.write_text('{"a": 1}\n{"a": 2}\n')
+    before = default_manager().files.stats().hits
+    assert read_records(path) == read_records(path) == [{"a": 1}, {"a": 2}]
+    assert default_manager().files.stats().hits == before + 1
+    path.write_text('{"a": 3}\n')
+    assert read_records(path) == [{"a": 3}]
