@@ -5,7 +5,8 @@ without parsing text. A limit that was met names itself and the setting that rai
 
     StreamArenaError
     ├── ConfigurationError              a setting, environment variable or file that cannot be used
-    │   └── MissingExtraError           an optional library is not installed; `.extra` names what to install
+    │   ├── MissingExtraError           an optional library is not installed; `.extra` names what to install
+    │   └── ConfigFileError             a configuration file is wrong; `.file`, `.line`
     ├── MemoryScopeError                misuse of a request scope
     │   ├── ScopeClosedError            a span, lease or arena used after its scope ended
     │   │   └── BufferReleasedError     a pooled buffer used after it was given back
@@ -44,6 +45,9 @@ without parsing text. A limit that was met names itself and the setting that rai
     ├── ContextError                    a history cannot be brought into the window
     │   ├── CannotFitError              `.smallest` is the least budget that would do
     │   └── TokenBudgetExceededError    a stream passed its output or window limit; `.state`
+    ├── RequestRefusedError             the relay will not pass a request on; `.status`, `.param`
+    │   └── TranslationError            it uses what the target's API has no place for
+    ├── RelayBusyError                  as many requests are served and waiting as may be; `.retry_after`
     ├── WorkerLostError                 a load test's worker is gone, or never got ready
     ├── StreamInUseError                a second task pulled at a stream; also a RuntimeError
     ├── StageInUseError                 an object with memory was put into a second pipeline run while the first lasts
@@ -79,11 +83,23 @@ from streamarena.errors._memory import (
     WrongThreadError,
 )
 from streamarena.errors._pipeline import StageInUseError, StreamInUseError
+from streamarena.errors._relay import ConfigFileError, RelayBusyError, RequestRefusedError, TranslationError
+from streamarena.errors._timeouts import (
+    ConnectTimeoutError,
+    FirstContentTimeoutError,
+    IdleTimeoutError,
+    PoolTimeoutError,
+    ReadTimeoutError,
+    StreamTimeoutError,
+    TotalTimeoutError,
+    WriteTimeoutError,
+)
 
 __all__ = [
     "StreamArenaError",
     "ConfigurationError",
     "MissingExtraError",
+    "ConfigFileError",
     "MemoryScopeError",
     "ScopeClosedError",
     "BufferReleasedError",
@@ -122,6 +138,9 @@ __all__ = [
     "CannotFitError",
     "HistoryTooLongError",
     "TokenBudgetExceededError",
+    "RequestRefusedError",
+    "TranslationError",
+    "RelayBusyError",
     "WorkerLostError",
     "StreamInUseError",
     "StageInUseError",
@@ -213,64 +232,6 @@ class StreamTruncatedError(StreamArenaError):
         super().__init__(f"the stream was cut short after {received} bytes: {reason}")
         self.reason = reason
         self.received = received
-
-
-class StreamTimeoutError(StreamArenaError, TimeoutError):
-    """A time limit passed. `.seconds` is the limit."""
-
-    what = "the request"
-    setting = "timeouts"
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"{self.what} took longer than {seconds:g} s; the limit is {self.setting}")
-        self.seconds = seconds
-
-
-class ConnectTimeoutError(StreamTimeoutError):
-    """Name look-up, TCP and TLS together took too long."""
-
-    what = "connecting"
-    setting = "Timeouts.connect"
-
-
-class PoolTimeoutError(StreamTimeoutError):
-    """No connection of the pool became free in time."""
-
-    what = "waiting for a free connection"
-    setting = "Timeouts.pool"
-
-
-class FirstContentTimeoutError(StreamTimeoutError):
-    """The first content did not arrive in time; pings, comments and role-only chunks are not content."""
-
-    what = "the wait for the first content"
-    setting = "Timeouts.first_content"
-
-
-class IdleTimeoutError(StreamTimeoutError):
-    """No content arrived for too long; pings and comments are not content."""
-
-    what = "the wait for more content"
-    setting = "Timeouts.idle"
-
-
-class TotalTimeoutError(StreamTimeoutError):
-    """The whole request took too long."""
-
-    what = "the whole request"
-    setting = "Timeouts.total"
-
-
-class ReadTimeoutError(StreamTimeoutError):
-    """No bytes of a raw response came for too long."""
-
-    what, setting = "the wait for more bytes", "RawTimeouts.read"
-
-
-class WriteTimeoutError(StreamTimeoutError):
-    """The network took nothing of a raw request for too long."""
-
-    what, setting = "the wait to send more bytes", "RawTimeouts.write"
 
 
 # ---------------------------------------------------------------- providers
