@@ -6,8 +6,8 @@ on a schedule, measures each stream in its read callback, and says how far its o
 
 from __future__ import annotations
 
+from streamarena.histogram import Histogram
 from streamarena.load.engines import Engine, InProcess, Receiver
-from streamarena.load.histogram import Histogram
 from streamarena.load.interval import Interval, decode_interval, encode_interval
 from streamarena.load.load_test import LoadTest
 from streamarena.load.metrics import METRICS, Metric

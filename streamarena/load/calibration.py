@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from streamarena.load.histogram import Histogram
+from streamarena.histogram import Histogram
 from streamarena.load.load_test import LoadTest
 from streamarena.load.plan import LoadPlan
 from streamarena.load.schedule import ClosedLoop

@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, Final
 
-from streamarena.load.histogram import Histogram
+from streamarena.histogram import Histogram
 from streamarena.load.metrics import metric
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streamarena.load.histogram import Histogram
+    from streamarena.histogram import Histogram
 
 __all__ = ["encode_hdr", "hdr_log"]
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streamarena.load.histogram import Histogram
+from streamarena.histogram import Histogram
 
 __all__ = ["ErrorCount", "Health", "Interval", "decode_interval", "encode_interval", "shift_interval"]
 

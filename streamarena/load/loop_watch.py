@@ -22,7 +22,7 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final, Self
 
-from streamarena.load.histogram import Histogram
+from streamarena.histogram import Histogram
 
 if TYPE_CHECKING:
     import asyncio

@@ -17,7 +17,7 @@ from streamarena.load.verdict import Verdict, judge
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamarena.load.histogram import Histogram
+    from streamarena.histogram import Histogram
     from streamarena.load.plan import LoadPlan
 
 __all__ = ["PERCENTILES", "LoadResult", "summarise"]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streamarena.load.histogram import Histogram, bucket_bounds
+from streamarena.histogram import Histogram, bucket_bounds
 from streamarena.load.interval import Health, Interval
 
 __all__ = ["Moment", "Totals", "coarse_percentile", "sweep"]

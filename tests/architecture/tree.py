@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 # Rooms by floor, as ARCHITECTURE.md draws them. A private module at the top (`_native`) lives on floor 0.
 FLOORS = {
     "errors": 0,
+    "histogram": 0,
     "memory": 1,
     "sse": 1,
     "providers": 1,

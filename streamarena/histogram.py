@@ -9,7 +9,7 @@ Invariants: merging is associative and commutative and loses nothing; `count` is
 are of all samples, nearest rank; minimum, maximum and sum are exact.
 Cost: 0.1 us a value; memory grows with the number of distinct buckets (at most 1,024 a power of two), never with the
 number of values.
-Not here: clocks, units (nanoseconds by convention of this room), the files of other tools (`hdr.py`).
+Not here: clocks, units (nanoseconds by convention of those who count here), the files of other tools (`load/hdr.py`).
 """
 
 from __future__ import annotations

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamarena.errors import ConfigurationError
-from streamarena.load import Histogram
-from streamarena.load.histogram import bucket_bounds, bucket_of
+from streamarena.histogram import Histogram, bucket_bounds, bucket_of
 
 durations = st.integers(0, 10**13)
 
