@@ -16,7 +16,7 @@ import orjson
 
 from streamarena.providers import Accumulator, encoder_for
 from streamarena.providers.chunks import ErrorChunk
-from streamarena.testing.bodies import error_body
+from streamarena.providers.error_bodies import error_body
 from streamarena.testing.faults import FaultContext
 from streamarena.testing.frames import Action, Frame, Plan, as_json_array
 from streamarena.testing.replies import Reply

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Final, Unpack
 import orjson
 
 from streamarena.errors import ConfigurationError
+from streamarena.providers.error_bodies import error_body
 from streamarena.testing.answers import ModelAnswer
-from streamarena.testing.bodies import error_body, model_list
+from streamarena.testing.bodies import model_list
 from streamarena.testing.faults import Fault, apply_fault, parse_fault
 from streamarena.testing.frames import Frame, render
 from streamarena.testing.model_requests import ROUTES, BadRequestError, ModelRequest, read_model_request

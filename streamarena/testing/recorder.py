@@ -13,7 +13,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from streamarena.testing.bodies import error_body
+from streamarena.providers.error_bodies import error_body
 from streamarena.testing.cassette import CassetteWriter, Exchange, Piece
 from streamarena.testing.connection import HTTPConnection, HTTPRequest, response_head
 from streamarena.testing.frames import LAST_CHUNK, chunked

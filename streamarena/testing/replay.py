@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from streamarena.errors import CassetteMismatchError, ConfigurationError
+from streamarena.providers.error_bodies import error_body
 from streamarena.providers.json_values import is_array, is_object
-from streamarena.testing.bodies import error_body
 from streamarena.testing.cassette import Cassette, Exchange
 from streamarena.testing.frames import LAST_CHUNK, Action, Frame, Plan, chunked
 from streamarena.testing.records import RequestRecord
