@@ -9,9 +9,9 @@ Cost: nothing without observers; with them a handful of calls a stream, never on
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from streamarena.client.result import Timings
@@ -110,7 +110,10 @@ class Observer(Protocol):
         ...
 
 
-def notify(observers: Sequence[Observer], moment: Moment) -> None:
+_MomentT = TypeVar("_MomentT")
+
+
+def notify(observers: Sequence[Callable[[_MomentT], object]], moment: _MomentT) -> None:
     """Tell everybody; what one of them raises is logged."""
     for observer in observers:
         try:

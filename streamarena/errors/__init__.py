@@ -23,7 +23,8 @@ without parsing text. A limit that was met names itself and the setting that rai
     │   ├── FileCacheFullError          files that are mapped, pinned or not yet released
     │   ├── HistoryTooLongError         messages of one history
     │   ├── HeaderTooLargeError         HTTP header bytes or count
-    │   └── BodyTooLargeError           a response, or its decompressed form
+    │   ├── BodyTooLargeError           a response, or its decompressed form
+    │   └── TooManyEventsError          events of one stream that passes through the middleware or the relay
     ├── InvalidFieldError               a value that a server-sent event cannot carry; also a ValueError; `.field`
     ├── ConnectionFailedError           no connection: refused, unreachable, name not found, TLS
     ├── PoolClosedError                 the client is closed
@@ -83,7 +84,13 @@ from streamarena.errors._memory import (
     WrongThreadError,
 )
 from streamarena.errors._pipeline import StageInUseError, StreamInUseError
-from streamarena.errors._relay import ConfigFileError, RelayBusyError, RequestRefusedError, TranslationError
+from streamarena.errors._relay import (
+    ConfigFileError,
+    RelayBusyError,
+    RequestRefusedError,
+    TooManyEventsError,
+    TranslationError,
+)
 from streamarena.errors._timeouts import (
     ConnectTimeoutError,
     FirstContentTimeoutError,
@@ -116,6 +123,7 @@ __all__ = [
     "EventTooLargeError",
     "HeaderTooLargeError",
     "BodyTooLargeError",
+    "TooManyEventsError",
     "InvalidFieldError",
     "ConnectionFailedError",
     "PoolClosedError",

@@ -1,8 +1,8 @@
-"""Errors of the relay: files that configure it, requests that it will not pass on, and places that are all taken."""
+"""Errors of the relay and the middleware: their files, requests that are not passed on, places taken, long streams."""
 
 from __future__ import annotations
 
-from streamarena.errors._base import ConfigurationError, StreamArenaError
+from streamarena.errors._base import ConfigurationError, LimitExceededError, StreamArenaError
 
 
 class ConfigFileError(ConfigurationError):
@@ -52,3 +52,10 @@ class RelayBusyError(StreamArenaError):
         self.limit = limit
         self.setting = setting
         self.retry_after = retry_after
+
+
+class TooManyEventsError(LimitExceededError):
+    """A stream brings more events than it may."""
+
+    what = "a stream"
+    unit = "events"

@@ -1,1 +1,1 @@
-"""The relay and the working parts of the ASGI middleware (floor 3)."""
+"""The relay, and the working parts that it shares with the ASGI middleware (floor 3)."""
