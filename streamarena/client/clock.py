@@ -1,18 +1,21 @@
-"""The two content clocks and the total limit of one stream, with one timer that is hardly ever touched.
+"""The two content clocks and the total limit of one stream; one timer of the loop serves all of its streams.
 
-Noting content stores a time and nothing else; the timer looks at it when it fires and sets itself again for what is
-left. While the stream waits for its own consumer the content clocks stand still: `hold` and `release` bracket that.
+Noting content stores a time and nothing else; the clock is looked at when it may be due, and asks to be looked at again
+for what is left. While the stream waits for its own consumer the content clocks stand still: `hold` and `release`
+bracket that.
 
-Cost: an attribute for each read that brought content; at most one timer firing for each limit's length. Inside a read
-callback no timer is set, but for the one that all lingering streams of a loop share.
+Invariants: a clock that was stopped never fires, and nothing of its stream is kept by it.
+Cost: an attribute for each read that brought content; a place in a heap for each limit's length, some 150 bytes a
+stream. A timer of uvloop's for each stream would be 1 kB and a malloc a request.
 Times are nanoseconds of `time.perf_counter_ns`, the same that stamp a stream's timings.
 Not here: what content is (`Chunk.is_content`), and what a timeout does to the stream.
 """
 
 from __future__ import annotations
 
+import heapq
 import time
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Final, overload
 from weakref import WeakKeyDictionary, ref
 
 from streamarena.errors import FirstContentTimeoutError, IdleTimeoutError, StreamTimeoutError, TotalTimeoutError
@@ -30,13 +33,17 @@ class ContentClock:
     """Watches one stream.
 
     Args:
-        loop: its timers are used.
+        loop: its timer is used.
         timeouts: `first_content`, `idle` and `total` are used here.
         deadline: when the total limit passes, or None.
         on_timeout: called once with the error when a limit passes.
+
+    Attributes:
+        place: for the alarms of the loop: which of their entries is this clock's; 0 for none.
     """
 
     __slots__ = (
+        "_alarms",
         "_armed_for",
         "_deadline",
         "_first_seen",
@@ -44,10 +51,9 @@ class ContentClock:
         "_last",
         "_limit",
         "_looked_for",
-        "_loop",
         "_on_timeout",
         "_timeouts",
-        "_timer",
+        "place",
     )
 
     def __init__(
@@ -57,15 +63,15 @@ class ContentClock:
         deadline: int | None,
         on_timeout: Callable[[StreamTimeoutError], None],
     ) -> None:
-        self._loop = loop
+        self._alarms = _alarms_of(loop)
         self._timeouts = timeouts
         self._deadline = deadline
-        self._on_timeout = on_timeout
+        self._on_timeout: Callable[[StreamTimeoutError], None] | None = on_timeout
         self._limit = _nanoseconds(timeouts.first_content)
         self._first_seen = False
         self._held = False
         self._last = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self.place = 0
         self._armed_for = 0
         self._looked_for = -1  # the latest content after whose limit the socket was given one more look
 
@@ -87,7 +93,7 @@ class ContentClock:
         limit = _nanoseconds(seconds)
         if self._limit is None or self._limit > limit:
             self._limit = limit
-            _lingering_of(self._loop).add(self, self._last + limit)
+            self._arm()
 
     def hold(self) -> None:
         """Stop the content clocks: it is the consumer's turn."""
@@ -98,18 +104,14 @@ class ContentClock:
         if self._held:
             self._held = False
             self._last = time.perf_counter_ns()
-            if self._timer is None:
+            if not self.place:
                 self._arm()
 
     def stop(self) -> None:
         """Stop everything; nothing fires any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._limit = self._deadline = None
-        lingering = _lingering.get(self._loop)
-        if lingering is not None:
-            lingering.clocks.pop(self, None)
+        if self.place:
+            self._alarms.drop(self)
+        self._limit = self._deadline = self._on_timeout = None
 
     def _due(self) -> int | None:
         content = None if self._limit is None or self._held else self._last + self._limit
@@ -118,25 +120,7 @@ class ContentClock:
         return min(content, self._deadline)
 
     def look(self) -> None:
-        """Do now what the timer does when it fires."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._fire()
-
-    def _arm(self) -> None:
-        due = self._due()
-        if self._timer is not None:
-            if due is not None and self._armed_for <= due:
-                return  # it fires before that, looks, and sets itself again: a timer of uvloop costs a malloc
-            self._timer.cancel()
-        self._armed_for = due or 0
-        if due is None:
-            self._timer = None
-        else:
-            self._timer = self._loop.call_later(max(0, due - time.perf_counter_ns()) / 1e9, self._fire)
-
-    def _fire(self) -> None:
-        self._timer = None
+        """See whether a limit has passed; called when that may be so."""
         due = self._due()
         now = time.perf_counter_ns()
         if due is None or now < due:
@@ -146,8 +130,7 @@ class ContentClock:
         if not late and self._looked_for != self._last:
             # A consumer that blocked the loop may have left content unread in the socket: read before judging.
             self._looked_for = self._last
-            self._armed_for = due
-            self._timer = self._loop.call_later(0.001, self._fire)
+            self._set(now + _ONE_MORE_LOOK)
             return
         if late:
             error: StreamTimeoutError = TotalTimeoutError(self._timeouts.total or 0.0)
@@ -155,8 +138,23 @@ class ContentClock:
             error = IdleTimeoutError(self._timeouts.idle or 0.0)
         else:
             error = FirstContentTimeoutError(self._timeouts.first_content or 0.0)
+        on_timeout = self._on_timeout
         self.stop()
-        self._on_timeout(error)
+        if on_timeout is not None:
+            on_timeout(error)
+
+    def _arm(self) -> None:
+        due = self._due()
+        if self.place and due is not None and self._armed_for <= due:
+            return  # it is looked at before that, and then asks again
+        if self.place:
+            self._alarms.drop(self)
+        if due is not None:
+            self._set(due)
+
+    def _set(self, due: int) -> None:
+        self._armed_for = due
+        self._alarms.add(self, due)
 
 
 @overload
@@ -171,44 +169,65 @@ def _nanoseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1e9)
 
 
-class _Lingering:
-    """The clocks of one loop that wait for the end of a body that has said its last word, with one timer for all.
+class _Alarms:
+    """The clocks of one loop, by when each may be due, behind one timer of the loop.
 
-    Nearly every such wait ends within the same moment; a timer for each would be set and cancelled for nothing.
+    Dropped entries stay until they come up, or until they are as many as the live ones.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = ref(loop)  # a timer's handle would keep the loop alive too: none is held, and none is cancelled
-        self._armed_for = 0
-        self.clocks: dict[ContentClock, int] = {}
+        self._timers: list[int] = []  # when those fire that are set, the earliest first
+        self._entries: list[tuple[int, int, ContentClock]] = []
+        self._dropped = 0
+        self._number = 0
 
     def add(self, clock: ContentClock, due: int) -> None:
-        """Look at a clock when its time is due."""
-        self.clocks[clock] = due
-        if not self._armed_for or due < self._armed_for:
-            self._arm(due)
+        """Look at a clock, which has no place here, when its time is due."""
+        self._number += 1
+        clock.place = self._number
+        heapq.heappush(self._entries, (due, self._number, clock))
+        self._wake_at(due)
 
-    def _arm(self, due: int) -> None:
+    def drop(self, clock: ContentClock) -> None:
+        """Do not look at a clock that has a place here."""
+        clock.place = 0
+        self._dropped += 1
+        if self._dropped > _FEW_DROPPED and 2 * self._dropped > len(self._entries):
+            self._entries = [entry for entry in self._entries if entry[1] == entry[2].place]
+            heapq.heapify(self._entries)
+            self._dropped = 0
+
+    def _wake_at(self, due: int) -> None:
         loop = self._loop()
-        if loop is not None:
-            self._armed_for = due
-            loop.call_later(max(0, due - time.perf_counter_ns()) / 1e9, self._fire)
+        if loop is not None and (not self._timers or due < self._timers[0]):
+            heapq.heappush(self._timers, due)
+            loop.call_later(max(_LEAST_WAIT, due - time.perf_counter_ns()) / 1e9, self._fire)
 
     def _fire(self) -> None:
-        self._armed_for = 0
+        heapq.heappop(self._timers)
         now = time.perf_counter_ns()
-        for clock in [clock for clock, due in self.clocks.items() if due <= now]:
-            del self.clocks[clock]
-            clock.look()
-        if self.clocks:
-            self._arm(min(self.clocks.values()))
+        try:
+            while self._entries and self._entries[0][0] <= now:
+                _, number, clock = heapq.heappop(self._entries)
+                if clock.place == number:
+                    clock.place = 0
+                    clock.look()
+                else:
+                    self._dropped -= 1
+        finally:
+            if self._entries:
+                self._wake_at(self._entries[0][0])
 
 
-_lingering: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lingering] = WeakKeyDictionary()
+_FEW_DROPPED: Final = 64
+_ONE_MORE_LOOK: Final = 1_000_000  # nanoseconds
+_LEAST_WAIT: Final = 1_000_000  # nanoseconds; uvloop rounds what is less to nothing, and would spin
+_alarms: WeakKeyDictionary[asyncio.AbstractEventLoop, _Alarms] = WeakKeyDictionary()
 
 
-def _lingering_of(loop: asyncio.AbstractEventLoop) -> _Lingering:
-    lingering = _lingering.get(loop)
-    if lingering is None:
-        lingering = _lingering[loop] = _Lingering(loop)
-    return lingering
+def _alarms_of(loop: asyncio.AbstractEventLoop) -> _Alarms:
+    alarms = _alarms.get(loop)
+    if alarms is None:
+        alarms = _alarms[loop] = _Alarms(loop)
+    return alarms

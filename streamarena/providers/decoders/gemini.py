@@ -128,7 +128,7 @@ class GeminiDecoder(StructDecoder[_Event], api="gemini", shape=_Event):
         super().reset()
         self._usage: UsageChunk | None = None
         self._calls: dict[int, int] = {}
-        self._finished: set[int] = set()
+        self._finished: dict[int, str] = {}  # by index; an empty set is three times as large
         self._highest_candidate = 0
 
     def _take(self, message: _Event, event: WireEvent) -> Sequence[Chunk]:
@@ -167,7 +167,7 @@ class GeminiDecoder(StructDecoder[_Event], api="gemini", shape=_Event):
             yield from _sources(candidate.grounding_metadata)
         raw = candidate.finish_reason
         if raw and raw != "FINISH_REASON_UNSPECIFIED" and index not in self._finished:
-            self._finished.add(index)
+            self._finished[index] = raw
             self.complete = len(self._finished) > self._highest_candidate
             reason = FINISH_REASONS.get(raw, "other")
             yield FinishChunk("tool_calls" if reason == "stop" and index in self._calls else reason, raw, index)

@@ -83,7 +83,7 @@ class OpenAIChatDecoder:
         self._started = False
         self._plain = False
         self._usage: UsageChunk | None = None
-        self._finished: set[int] = set()
+        self._finished: dict[int, str] = {}  # by index; an empty set is three times as large
         self._highest_choice = 0
         self._latest_call = -1
 
@@ -155,7 +155,7 @@ class OpenAIChatDecoder:
         # A few servers send an empty reason until there is one; some repeat it in the usage event.
         if choice.finish_reason and index not in self._finished:
             raw = choice.finish_reason
-            self._finished.add(index)
+            self._finished[index] = raw
             self.complete = len(self._finished) > self._highest_choice
             chunks.append(FinishChunk(FINISH_REASONS.get(raw, "other"), raw, index))
 
