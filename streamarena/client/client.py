@@ -22,7 +22,6 @@ from streamarena.client.session import Services, Session
 from streamarena.client.settings import Limits, Timeouts
 from streamarena.client.stream import ChunkStream
 from streamarena.client.targets import Asked, Route, Target
-from streamarena.client.wire_state import lease_batch
 from streamarena.errors import ConfigurationError
 from streamarena.memory import MemoryManager, default_manager
 
@@ -179,7 +178,7 @@ class StreamClient:
         keep = self.keep_result if keep_result is None else keep_result
         limits = timeouts or self.timeouts
         make = partial(Session, self._services, asked, request, limits, keep_result=keep, label=label)
-        return StreamRequest(make, self.memory)
+        return StreamRequest(make)
 
 
 class StreamRequest:
@@ -189,9 +188,8 @@ class StreamRequest:
         attempts: every request sent for it so far; also to be read after a failure.
     """
 
-    def __init__(self, session_for: Callable[[], Session], memory: MemoryManager) -> None:
+    def __init__(self, session_for: Callable[[], Session]) -> None:
         self._session_for: Callable[[], Session] | None = session_for
-        self._memory = memory
         self._session: Session | None = None
         self._stream: ChunkStream | None = None
 
@@ -210,7 +208,7 @@ class StreamRequest:
             raise ConfigurationError("a request serves once; call client.stream() again")
         session = self._session = make()
         await session.open()
-        self._stream = ChunkStream(session, partial(lease_batch, self._memory, session.arena))
+        self._stream = ChunkStream(session)
         return self._stream
 
     async def __aexit__(

@@ -276,6 +276,7 @@ class Connection(asyncio.BufferedProtocol):
                 exchange.exchange_failed(error)
         self._on_lost(self)
         self._transport = None
+        del self._parser  # it holds this connection too: together they would wait for the collector
 
     # ------------------------------------------------------------ httptools callbacks
 

@@ -144,7 +144,7 @@ class ConnectionPool:
         self.stats.reused += 1
         return connection
 
-    def release(self, connection: Connection, *, reusable: bool) -> None:
+    def release(self, connection: Connection, reusable: bool) -> None:
         """Take a connection back; synchronous. Releasing one that is not leased does nothing."""
         origin = self._leased.pop(connection, None)
         if origin is None:
@@ -229,6 +229,8 @@ class ConnectionPool:
 
     def _take_idle(self, origin: Origin) -> Connection | None:
         kept = self._idle.get(origin)
+        if not kept:
+            return None
         oldest_allowed = asyncio.get_running_loop().time() - self._limits.idle_expiry
         while kept:
             connection = kept.pop()

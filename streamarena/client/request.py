@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from streamarena.client.endpoints import Endpoint
 
-__all__ = ["BaseURL", "build_request", "parse_base_url", "request_body"]
+__all__ = ["BaseURL", "build_request", "parse_base_url", "request_body", "request_head", "with_body"]
 
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -80,10 +80,17 @@ def request_body(endpoint: Endpoint, members: Mapping[str, Any]) -> bytes:
         raise ConfigurationError(f"the request cannot be written as JSON: {error}") from error
 
 
-def build_request(
-    url: BaseURL, path: str, headers: Mapping[str, str], body: bytes | None, *, content_type: str = "application/json"
-) -> bytes:
+def build_request(url: BaseURL, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """Return a whole POST request, or with `body` None the header of one whose body follows in chunks.
+
+    Raises:
+        ConfigurationError: a header or the path holds what may not stand there.
+    """
+    return with_body(request_head(url, path, headers), body)
+
+
+def request_head(url: BaseURL, path: str, headers: Mapping[str, str]) -> bytes:
+    """Return what a POST request begins with, whatever its body: all but the field that says how long that is.
 
     Raises:
         ConfigurationError: a header or the path holds what may not stand there.
@@ -96,17 +103,20 @@ def build_request(
         "user-agent": _USER_AGENT,
         "accept": "text/event-stream",
         "accept-encoding": "identity",
-        "content-type": content_type,
+        "content-type": "application/json",
     }
-    if body is None:
-        fields["transfer-encoding"] = "chunked"
-    else:
-        fields["content-length"] = str(len(body))
     for name, value in headers.items():
         _check_field(name, value)
         fields[name.lower()] = value
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"POST {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + (body or b"")
+    return f"POST {target} HTTP/1.1\r\n{lines}".encode("latin-1")
+
+
+def with_body(head: bytes, body: bytes | None) -> bytes:
+    """Return a whole request, or with `body` None the header of one whose body follows in chunks."""
+    if body is None:
+        return head + b"transfer-encoding: chunked\r\n\r\n"
+    return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
 
 
 def _check_field(name: str, value: str) -> None:

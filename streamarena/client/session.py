@@ -26,7 +26,7 @@ from streamarena.client.receiver import Receiver
 from streamarena.client.result import StreamResult, Timings, build_result
 from streamarena.client.retry import Attempt, RetryPolicy
 from streamarena.client.upload import Upload
-from streamarena.client.wire_state import lease_accumulator, lease_wire_state
+from streamarena.client.wire_state import lease_accumulator, lease_batch, lease_wire_state
 from streamarena.errors import ProviderError, StreamArenaError, StreamTruncatedError, TotalTimeoutError
 from streamarena.memory import Arena
 from streamarena.providers import StartChunk
@@ -217,6 +217,10 @@ class Session:
         result.error = error
         return result
 
+    def new_list(self) -> list[Any]:
+        """Take the list that carries what one read brings, until the session is closed."""
+        return lease_batch(self._services.memory, self.arena)
+
     def partial(self) -> StreamResult | None:
         """Return what is known so far, or was known when the session was closed; None if nothing was kept."""
         keeper, receiver = self._keeper, self.receiver
@@ -308,7 +312,7 @@ class Session:
         else:
             self._wire.reset()
         intake = Intake(self._wire, self._keeper, services.limits.stream_bytes, self.arena)
-        receiver = self.receiver = Receiver(intake, services.limits, self.timings, self._give_back)
+        receiver = self.receiver = Receiver(intake, services.limits, self.timings, services.pool.release)
         self.attempts.append(Attempt(len(self.attempts) + 1, route.server, route.api))
         if services.observers:
             receiver.progress = Progress(services.observers, self._label, len(self.attempts), self.timings)
@@ -324,18 +328,17 @@ class Session:
         return self._request
 
     async def _connection(self) -> Connection:
-        left = None if self._deadline is None else (self._deadline - time.perf_counter_ns()) / 1e9
-        limit = asyncio.timeout(left)
+        taking = self._services.pool.acquire(self.route.origin, self._timeouts.pool, fresh=self._stale)
+        if self._deadline is None:
+            return await taking
+        limit = asyncio.timeout((self._deadline - time.perf_counter_ns()) / 1e9)
         try:
             async with limit:
-                return await self._services.pool.acquire(self.route.origin, self._timeouts.pool, fresh=self._stale)
+                return await taking
         except TimeoutError as error:
             if limit.expired():
                 raise TotalTimeoutError(self._timeouts.total or 0.0) from error
             raise
-
-    def _give_back(self, connection: Connection, reusable: bool) -> None:
-        self._services.pool.release(connection, reusable=reusable)
 
     # ------------------------------------------------------------ after a failure
 

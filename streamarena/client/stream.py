@@ -8,7 +8,7 @@ Not here: the network's side (`receiver.py`), opening (`client.py`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from streamarena.errors import StreamClosedError
 from streamarena.pipeline import BatchIterator, Flow
@@ -35,9 +35,8 @@ T_co = TypeVar("T_co", covariant=True)
 class _Received(BatchIterator[T_co]):
     """What chunks and events have in common: batches come from a receiver."""
 
-    def __init__(self, session: Session, mode: Mode, new_list: Callable[[], list[Any]]) -> None:
+    def __init__(self, session: Session, mode: Mode) -> None:
         self._session = session
-        self._new_list = new_list
         self._mode: Mode = mode
 
     @property
@@ -78,7 +77,7 @@ class _Received(BatchIterator[T_co]):
                 callback(batch)
             return
         self._receiver.choose(self._mode)
-        await self._receiver.deliver(callback, self._new_list())
+        await self._receiver.deliver(callback, self._session.new_list())
 
 
 class EventStream(_Received[WireEvent]):
@@ -99,8 +98,8 @@ class ChunkStream(_Received[Chunk]):
         arena: the request's arena; what the stream keeps is in it, and the user may keep things in it too.
     """
 
-    def __init__(self, session: Session, new_list: Callable[[], list[Any]]) -> None:
-        super().__init__(session, "chunks", new_list)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "chunks")
         self.arena: Arena = session.arena
         self._result: StreamResult | None = None
 
@@ -138,7 +137,7 @@ class ChunkStream(_Received[Chunk]):
             StreamClosedError: chunks were chosen before.
         """
         self._receiver.choose("events")
-        return EventStream(self._session, "events", self._new_list)
+        return EventStream(self._session, "events")
 
     def text_deltas(self) -> Flow[str]:
         """Return only the answer's text, piece by piece."""

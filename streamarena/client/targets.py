@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from streamarena.client.endpoints import endpoint_for
-from streamarena.client.request import build_request, parse_base_url, request_body
+from streamarena.client.request import parse_base_url, request_body, request_head, with_body
 from streamarena.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ class Asked:
 class Route:
     """A target that requests can be written for.
 
+    Attributes:
+        server: `host:port`, for people and metrics.
+
     Raises:
         ConfigurationError: the target cannot be used.
     """
@@ -75,6 +78,9 @@ class Route:
         self._headers = {**self.endpoint.headers, **target.headers}
         if target.api_key:
             self._headers[self.endpoint.key_header] = self.endpoint.key_prefix + target.api_key
+        self.server = f"{self.url.origin.host}:{self.url.origin.port}"
+        self._usual_path = ""
+        self._usual_head = b""
 
     def __repr__(self) -> str:
         return f"Route({self.url.origin.scheme}://{self.url.host_header}{self.url.prefix}, api={self.api!r})"
@@ -83,11 +89,6 @@ class Route:
     def origin(self) -> Origin:
         """Where to connect."""
         return self.url.origin
-
-    @property
-    def server(self) -> str:
-        """`host:port`, for people and metrics."""
-        return f"{self.url.origin.host}:{self.url.origin.port}"
 
     def model_of(self, asked: Asked) -> str:
         """Return the model that is asked for here; empty where the body is bytes or names none."""
@@ -113,5 +114,15 @@ class Route:
             if self._target.adapt is not None:
                 members = dict(self._target.adapt(members))
             payload = request_body(self.endpoint, members)
-        path = (asked.path or self.endpoint.path).replace("{model}", quote(model, safe=""))
-        return build_request(self.url, path, {**self._headers, **asked.headers}, payload)
+        path = asked.path or self.endpoint.path
+        if "{model}" in path:
+            path = path.replace("{model}", quote(model, safe=""))
+        return with_body(self._head(path, asked.headers), payload)
+
+    def _head(self, path: str, headers: Mapping[str, str]) -> bytes:
+        if headers:
+            return request_head(self.url, path, {**self._headers, **headers})
+        if path != self._usual_path:  # nearly every request of a client goes to one path
+            self._usual_head = request_head(self.url, path, self._headers)
+            self._usual_path = path
+        return self._usual_head

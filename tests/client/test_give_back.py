@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -198,3 +199,38 @@ async def test_ten_thousand_cancelled_streams_leave_nothing(encrypted):
                 await asyncio.wait(tasks)
                 assert all(task.cancelled() for task in tasks)
             await left_alone(server, client)
+
+
+async def keeps_answering(reader, writer):
+    """A server that serves one request after the other on a connection."""
+    while True:
+        await read_request(reader)
+        writer.write(SSE_HEAD + HELLO + http_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+        await writer.drain()
+
+
+@pytest.mark.parametrize("way", ["for-each", "iterated", "left-early"])
+async def test_a_request_leaves_nothing_for_the_collector(way):
+    async def request(client):
+        async with client.stream(model="m", messages=[]) as stream:
+            if way == "for-each":
+                await stream.for_each(lambda _: None)
+            async for _ in stream:
+                if way == "left-early":
+                    break
+
+    async with ScriptedServer(keeps_answering) as server, StreamClient(server.url) as client:
+        await request(client)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                await request(client)
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            kinds = {type(thing).__name__ for thing in gc.garbage}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+        assert kinds.isdisjoint({"Session", "Receiver", "Arena", "Intake", "ChunkStream", "Connection"})
