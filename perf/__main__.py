@@ -12,6 +12,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "client": ("perf.macro.client", "client CPU per chunk over real sockets, against other clients"),
     "memory": ("perf.macro.memory", "memory of an open stream, against other clients"),
     "fake-llm": ("perf.macro.fake_llm", "what the fake model server sends from one process"),
+    "many": ("perf.macro.many", "3,000 streams in one process on one core: CPU, and how late chunks reach it"),
     "tls": ("perf.macro.tls", "memory and CPU of streams over TLS, against the loops and other clients"),
     "sse": ("perf.micro.sse", "events parsed from bytes, against other parsers"),
     "parse-and-decode": ("perf.micro.parse_and_decode", "bytes to typed chunks, against parsing and loading JSON"),
