@@ -1,7 +1,8 @@
 """What `streamarena load` does once its options are read: plans, runs, searches, files.
 
-Invariants: the first interrupt ends the running test early and reports what was measured, the second one ends
-everything; results of a sweep that is broken off are kept.
+Invariants: the first interrupt ends the running test early, the second one leaves its open streams at once; whatever
+ends a sweep (interrupts, a source that fails, lost workers), what was measured until then is shown and written. That
+files can be written is found out before the first request.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +37,7 @@ __all__ = ["calibrate_machine", "run_tests"]
 
 _DEFAULT_REQUESTS_A_USER: Final = 10
 _DEFAULT_REQUESTS: Final = 100
+_INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 async def calibrate_machine() -> None:
@@ -48,26 +51,49 @@ async def calibrate_machine() -> None:
 async def run_tests(options: dict[str, Any]) -> list[LoadResult]:
     """Run every point of the sweep, or the search, and write the files asked for."""
     options["url"] = base_url(options["url"], options["api"])
+    _make_sure_of_files(options)
+    source = make_source(options)
     if options["calibrate"]:
         await calibrate_machine()
-    if options["ready_timeout"]:
-        await wait_until_ready(options["url"], options["api"], options["api_key"], seconds=options["ready_timeout"])
-    if not options["model"]:
-        options["model"] = await first_model(options["url"], options["api"], options["api_key"])
-        click.echo(f"model: {options['model']}", err=True)
-    if options["artifact_dir"] is not None:
-        Path(options["artifact_dir"]).mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - before the run
-    source = make_source(options)
+    await _meet_server(options)
     results: list[LoadResult] = []
-    if options["find_max"] is not None:
-        results = await _search(source, options)
-    else:
-        for position, schedule in enumerate(schedules(options, source)):
-            results.append(await _run_one(make_plan(options, source, schedule), options, f"{position + 1:02}"))
-            if options.get("interrupted"):
-                break
-    _write_results(results, options)
+    try:
+        if options["find_max"] is not None:
+            await _search(source, options, results)
+        else:
+            for position, schedule in enumerate(schedules(options, source)):
+                await _run_one(make_plan(options, source, schedule), options, f"{position + 1:02}", results)
+                if options.get("interrupted"):
+                    break
+    finally:
+        if results:
+            _write_results(results, options)
     return results
+
+
+async def _meet_server(options: dict[str, Any]) -> None:
+    """Wait for the server if that was asked for, and ask for its model if none was named."""
+    who: dict[str, Any] = {"api": options["api"], "api_key": options["api_key"], "headers": options["headers"]}
+    if options["ready_timeout"]:
+        await wait_until_ready(options["url"], seconds=options["ready_timeout"], **who)
+    if not options["model"]:
+        options["model"] = await first_model(options["url"], **who)
+        click.echo(f"model: {options['model']}", err=True)
+
+
+def _make_sure_of_files(options: dict[str, Any]) -> None:
+    """Find out now, and not after an hour's run, that a file cannot be written."""
+    try:
+        if options["artifact_dir"] is not None:
+            Path(options["artifact_dir"]).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=options["artifact_dir"]):
+                pass
+        for name in ("save_result", "html"):
+            if options[name] is not None:
+                with tempfile.TemporaryFile(dir=Path(options[name]).resolve(strict=False).parent):
+                    pass
+    except OSError as error:
+        raise click.UsageError(f"results cannot be written: {error.filename}: {error.strerror}") from error
 
 
 def make_plan(options: dict[str, Any], source: RequestSource, schedule: Schedule) -> LoadPlan:
@@ -108,8 +134,8 @@ def _engine(options: dict[str, Any]) -> Engine:
     return Processes(options["workers"]) if options["workers"] > 1 else InProcess()
 
 
-async def _run_one(plan: LoadPlan, options: dict[str, Any], name: str) -> LoadResult:
-    """Make one run and show its table."""
+async def _run_one(plan: LoadPlan, options: dict[str, Any], name: str, results: list[LoadResult]) -> LoadResult:
+    """Make one run, show its table, and keep its result, which after a failure is what was measured until then."""
     async with contextlib.AsyncExitStack() as stack:
         lines = None
         if options["artifact_dir"] is not None:
@@ -126,15 +152,24 @@ async def _run_one(plan: LoadPlan, options: dict[str, Any], name: str) -> LoadRe
             on_interval=lines.take if lines is not None else None,
         )
         stack.enter_context(_interrupts(test, options))
-        result = await test.run()
+        try:
+            await test.run()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not options.get("interrupted") or task is None:
+                raise
+            task.uncancel()
+        finally:
+            result = test.result()
+            results.append(result)
+            if options["ui"] != "none":
+                click.echo(result.table() + "\n")
     if scraper is not None:
         result.summary["server_metrics"] = scraper.summary()
-    if options["ui"] != "none":
-        click.echo(result.table() + "\n")
     return result
 
 
-async def _search(source: RequestSource, options: dict[str, Any]) -> list[LoadResult]:
+async def _search(source: RequestSource, options: dict[str, Any], results: list[LoadResult]) -> None:
     """Look for the largest load that meets the objectives."""
     objectives = options["objectives"]
     if not objectives:
@@ -143,25 +178,34 @@ async def _search(source: RequestSource, options: dict[str, Any]) -> list[LoadRe
 
     async def run(level: float) -> LoadResult:
         schedule = open_loop(options, level) if by_rate else closed_loop(options, int(level))
-        return await _run_one(make_plan(options, source, schedule), options, f"{level:g}")
+        result = await _run_one(make_plan(options, source, schedule), options, f"{level:g}", results)
+        if options.get("interrupted"):
+            raise _InterruptedError
+        return result
 
     def missed(result: LoadResult) -> list[str]:
         return [str(objective) for objective in objectives if not objective.holds(result.summary)]
 
-    found: SearchResult = await find_capacity(
-        run, missed, most=options["search_limit"], most_runs=options["search_runs"], whole=not by_rate
-    )
+    try:
+        found: SearchResult = await find_capacity(
+            run, missed, most=options["search_limit"], most_runs=options["search_runs"], whole=not by_rate
+        )
+    except _InterruptedError:
+        return
     for trial in found.trials:
         met = "meets every objective" if not trial.missed else f"misses {', '.join(trial.missed)}"
         click.echo(f"{trial.level:g}: {met}", err=True)
     click.echo(found.describe("requests/s" if by_rate else "users at once"))
     options["objectives"] = ()  # that larger loads miss them is what was looked for
-    return [trial.result for trial in found.trials]
+
+
+class _InterruptedError(Exception):
+    """Ends a search whose run was interrupted."""
 
 
 @contextlib.contextmanager
 def _interrupts(test: LoadTest, options: dict[str, Any]) -> Generator[None]:
-    """Let the first interrupt stop the test, and the second one cancel it."""
+    """Let the first interrupt (or SIGTERM) stop the test, and the second one cancel it."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def interrupted() -> None:
@@ -174,14 +218,16 @@ def _interrupts(test: LoadTest, options: dict[str, Any]) -> Generator[None]:
             test.stop()
 
     try:
-        loop.add_signal_handler(signal.SIGINT, interrupted)
+        for number in _INTERRUPTS:
+            loop.add_signal_handler(number, interrupted)
     except (NotImplementedError, ValueError, RuntimeError):  # Windows, or another thread: an interrupt ends everything
         yield
         return
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        for number in _INTERRUPTS:
+            loop.remove_signal_handler(number)
 
 
 def _write_results(results: list[LoadResult], options: dict[str, Any]) -> None:
@@ -204,6 +250,8 @@ def _write_results(results: list[LoadResult], options: dict[str, Any]) -> None:
 
 
 def _write_page(results: list[LoadResult], path: Path, options: dict[str, Any]) -> None:
-    from streamarena.load.html_report import write_html
+    from streamarena.load.html_report import html_report
+    from streamarena.load.page import write_page
 
-    write_html([as_document(result) for result in results], path, title=f"Load test of {options['model']}")
+    title = f"Load test of {options['model']}"
+    write_page(html_report([as_document(result) for result in results], title=title), path)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from streamarena.cli._load_rules import check_options
 from streamarena.cli._load_values import (
     DURATION,
     JSON_OBJECT,
@@ -19,6 +20,7 @@ from streamarena.cli._load_values import (
     read_stages,
 )
 from streamarena.cli._loop import run
+from streamarena.errors import ConnectionFailedError, WorkerLostError
 
 __all__ = ["command"]
 
@@ -52,7 +54,9 @@ _CLIENT_LIMITED: Final = 4
 @click.option("--request-rate", type=RATES, help="Arrivals a second, or inf; a list is a sweep.")
 @click.option("--arrival-pattern", type=click.Choice(_PATTERNS), default="poisson", show_default=True)
 @click.option("--burstiness", type=float, default=1.0, help="Shape of the gamma pattern; below 1 is burstier.")
-@click.option("--max-concurrency", type=click.IntRange(min=1), help="With a rate: streams at once.")
+@click.option(
+    "--max-concurrency", type=click.IntRange(min=1), help="With a rate: streams at once; alone: as --concurrency."
+)
 @click.option("--max-rate", type=float, help="With a concurrency: starts a second.")
 @click.option("--request-count", "--num-prompts", "-n", "request_count", type=click.IntRange(min=1))
 @click.option("--duration", type=DURATION, help="Send for so long: 30, 30s, 5m.")
@@ -88,9 +92,7 @@ _CLIENT_LIMITED: Final = 4
 @click.option("--ray-address", help="Of the cluster: auto finds it. Default: a local Ray.")
 # ---- results
 @click.option("--calibrate", is_flag=True, help="First say what this machine can measure; alone without --url.")
-@click.option(
-    "--find-max", type=click.Choice(["concurrency", "request-rate"]), help="Largest load that meets --objective."
-)
+@click.option("--find-max", type=click.Choice(_SEARCHES), help="Largest load that meets --objective.")
 @click.option("--search-limit", type=float, default=1024, show_default=True, help="Highest load --find-max tries.")
 @click.option("--search-runs", type=click.IntRange(min=1), default=12, show_default=True, help="Most runs it makes.")
 @click.option("--goodput", multiple=True, metavar="NAME:MS...", help="ttft:500 tpot:50: what a good request meets.")
@@ -100,7 +102,7 @@ _CLIENT_LIMITED: Final = 4
 @click.option("--save-result", type=click.Path(dir_okay=False), help="Write the result as JSON.")
 @click.option("--html", type=click.Path(dir_okay=False), help="Write the result as one page.")
 @click.option("--artifact-dir", type=click.Path(file_okay=False), help="Write JSON, CSV, HTML, requests, histograms.")
-@click.option("--compare", multiple=True, type=click.Path(exists=True), help="Compare saved results; runs nothing.")
+@click.option("--compare", multiple=True, type=click.Path(exists=True), help="Compare results; runs nothing.")
 @click.option("--metrics-url", help="Read the server's Prometheus page during the run.")
 @click.option("--ui", type=click.Choice(["none", "simple", "live"]), default="simple", show_default=True)
 @click.argument("more_goodput", nargs=-1, metavar="")
@@ -116,11 +118,11 @@ def command(**options: Any) -> None:  # noqa: ANN401 - click's own values
     Without --request-count and --duration ten requests for each user are sent. Every figure is shown with how far
     the client's own stamps may be off; "client-limited" says that this machine, not the server, may be the cause.
 
-    Exit codes: 0 done; 1 no request completed; 2 wrong usage; 3 an objective is not met; 4 client-limited and
-    --strict; 130 interrupted.
+    Exit codes: 0 done; 1 no request completed, or no server or no worker left; 2 wrong usage; 3 an objective is not
+    met; 4 client-limited and --strict; 130 interrupted.
     """  # noqa: D301 - click knows its marker as one character, not as a backslash and a letter
     if options["compare"]:
-        _compare(options["compare"])
+        _compare(options["compare"], options["html"])
         return
     from streamarena.cli._load_run import calibrate_machine, run_tests
 
@@ -129,31 +131,33 @@ def command(**options: Any) -> None:  # noqa: ANN401 - click's own values
             raise click.UsageError("--url says where the server is")
         run(calibrate_machine())
         return
-    if not options["url"].lower().startswith(("http://", "https://")):
-        raise click.UsageError(f"--url must begin with http:// or https://, not {options['url']!r}")
+    check_options(options, click.get_current_context())
     options["api"] = _APIS[options.pop("endpoint_type")]
-    if options["concurrency"] is not None and options["request_rate"] is not None:
-        raise click.UsageError("--concurrency is a closed loop and --request-rate an open one; give one of them")
     options["goodput"] = read_goodput(options["goodput"] + options.pop("more_goodput"))
     options["headers"] = read_headers(options["headers"])
     options["stages"] = read_stages(options["stages"])
     options["api_key"] = options["api_key"] or os.environ.get(_KEYS.get(options["api"], "OPENAI_API_KEY"))
-    results = run(run_tests(options))
+    try:
+        results = run(run_tests(options))
+    except (ConnectionFailedError, WorkerLostError) as error:
+        raise click.ClickException(str(error)) from error  # exit code 1: nobody used the command wrongly
     raise SystemExit(_exit_code(results, options))
 
 
-def _compare(paths: tuple[str, ...]) -> None:
-    from streamarena.load.compare import compare_table, load_documents
+def _compare(paths: tuple[str, ...], html: str | None) -> None:
+    from streamarena.load.compare import compare_table, load_documents, pair_runs
 
-    documents: list[Any] = []
-    names: list[str] = []
-    for path in paths:
-        found = load_documents(path)
-        documents += found
-        names += [path if len(found) == 1 else f"{path} ({one['schedule']})" for one in found]
-    if len(documents) == 1:
-        raise click.UsageError("--compare needs at least two results: give it twice")
-    click.echo(compare_table(documents, names))
+    try:
+        pairs = pair_runs([(path, load_documents(path)) for path in paths])
+        click.echo(compare_table(pairs))
+        if html is not None:
+            from streamarena.load.compare_page import compare_page
+            from streamarena.load.page import write_page
+
+            write_page(compare_page(pairs), html)
+            click.echo(f"written to {html}", err=True)
+    except OSError as error:
+        raise click.UsageError(f"{error.filename}: {error.strerror}") from error
 
 
 def _exit_code(results: list[Any], options: dict[str, Any]) -> int:

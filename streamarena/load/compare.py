@@ -13,18 +13,25 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from streamarena.errors import ConfigurationError
 from streamarena.load.metrics import METRICS
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-__all__ = ["Difference", "compare", "compare_table", "load_documents"]
+__all__ = [
+    "Difference",
+    "Pair",
+    "compare",
+    "compare_rates",
+    "compare_table",
+    "doubts",
+    "load_documents",
+    "pair_runs",
+]
 
 _DRAWS: Final = 400
 _NORMAL_FROM: Final = 30
@@ -53,21 +60,33 @@ class Difference(msgspec.Struct, frozen=True):
         return self.low > 0 or self.high < 0
 
 
+class Pair(msgspec.Struct, frozen=True):
+    """Two runs to compare, each as `as_document` gives it, and what they are called."""
+
+    base_name: str
+    base: Mapping[str, Any]
+    other_name: str
+    other: Mapping[str, Any]
+
+
 def load_documents(path: str | Path) -> list[dict[str, Any]]:
-    """Return the results of a file that `write_json` wrote.
+    """Return the results of a file that `write_json` wrote, or of the folder of `--artifact-dir`.
 
     Raises:
-        ConfigurationError: it is not one.
+        ConfigurationError: it is not one. OSError: it cannot be read.
     """
+    file = Path(path)
+    if file.is_dir():
+        file = file / "results.json"
     try:
-        content = Path(path).read_bytes()
+        content = file.read_bytes()
         if content.lstrip()[:1] == b"[":
             documents = msgspec.json.decode(content, type=list[dict[str, Any]])
         else:
             documents = [msgspec.json.decode(content, type=dict[str, Any])]
     except msgspec.MsgspecError as error:
         raise ConfigurationError(f"{path} is not a result: {error}") from error
-    if any("histograms" not in document for document in documents):
+    if not documents or any("histograms" not in document for document in documents):
         raise ConfigurationError(f"{path} holds no distributions; write results with --save-result or write_json")
     return documents
 
@@ -78,7 +97,7 @@ def compare(base: Mapping[str, Any], other: Mapping[str, Any], *, seed: int = 0)
     found: list[Difference] = []
     for each in METRICS:
         first, second = base["histograms"].get(each.name), other["histograms"].get(each.name)
-        if each.unit != "ns" or not first or not second:
+        if each.unit != "ns" or each.of_client or not first or not second:
             continue
         draws = [(_statistics(_redrawn(second, source)), _statistics(_redrawn(first, source))) for _ in range(_DRAWS)]
         ours, theirs = _statistics(first), _statistics(second)
@@ -91,28 +110,67 @@ def compare(base: Mapping[str, Any], other: Mapping[str, Any], *, seed: int = 0)
     return found
 
 
-def compare_table(documents: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
-    """Return every run against the first as text; `*` marks a difference whose interval leaves out zero."""
+def pair_runs(files: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> list[Pair]:
+    """Pair the runs of several files: those of later files with the first file's run of the same schedule.
+
+    A first file of one run is the base of everything; of a single file the first run is the base of the others.
+
+    Args:
+        files: name and runs of each.
+
+    Raises:
+        ConfigurationError: there are no two runs that could be compared.
+    """
+    name, bases = files[0]
+    if len(files) == 1:
+        pairs = [Pair(_titled(name, bases[0], bases), bases[0], _titled(name, one, bases), one) for one in bases[1:]]
+    else:
+        by_schedule = {base["schedule"]: base for base in reversed(bases)}
+        only = bases[0] if len(bases) == 1 else None
+        pairs = [
+            Pair(_titled(name, base, bases), base, _titled(other, one, runs), one)
+            for other, runs in files[1:]
+            for one in runs
+            if (base := only or by_schedule.get(one["schedule"])) is not None
+        ]
+    if not pairs:
+        raise ConfigurationError("there are no two runs to compare: none of the same schedule, or only one in all")
+    return pairs
+
+
+def _titled(name: str, run: Mapping[str, Any], runs: Sequence[object]) -> str:
+    return name if len(runs) == 1 else f"{name} ({run['schedule']})"
+
+
+def compare_table(pairs: Sequence[Pair]) -> str:
+    """Return every pair as text; `*` marks a difference whose interval leaves out zero."""
     lines: list[str] = []
-    for name, document in list(zip(names, documents, strict=True))[1:]:
-        lines += [f"{name} against {names[0]} (milliseconds, 95 % interval of the difference)"]
-        for one in compare(documents[0], document):
+    for pair in pairs:
+        lines.append(f"{pair.other_name} against {pair.base_name} (milliseconds, 95 % interval of the difference)")
+        for one in compare(pair.base, pair.other):
             mark = "*" if one.is_clear else " "
             lines.append(
                 f"  {one.statistic:>4} {one.metric:<16}{one.base:>10.2f} -> {one.other:>10.2f}"
                 f"   {one.low:+.2f} .. {one.high:+.2f} {mark}"
             )
-        lines.append(_rates(documents[0], document))
-    return "\n".join(lines)
+        lines += [f"  {key} {base:.2f} -> {other:.2f}" for key, base, other in compare_rates(pair)]
+        lines += [f"  {name} is {state}" for name, state in doubts(pair)] + [""]
+    return "\n".join(lines[:-1])
 
 
-def _rates(base: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    shown = [
-        f"  {key} {base[key]:.2f} -> {other[key]:.2f}"
+def compare_rates(pair: Pair) -> list[tuple[str, float, float]]:
+    """Return the rates that both runs of a pair have: name, base and other."""
+    return [
+        (key, pair.base[key], pair.other[key])
         for key in ("request_throughput", "output_throughput", "request_goodput")
-        if base.get(key) is not None and other.get(key) is not None
+        if pair.base.get(key) is not None and pair.other.get(key) is not None
     ]
-    return "\n".join(shown)
+
+
+def doubts(pair: Pair) -> list[tuple[str, str]]:
+    """Return which of two runs the client may have caused: name and verdict."""
+    both = ((pair.base_name, pair.base), (pair.other_name, pair.other))
+    return [(name, run["client"]["verdict"]) for name, run in both if run["client"]["verdict"] != "trusted"]
 
 
 def _redrawn(buckets: _Buckets, source: random.Random) -> _Buckets:

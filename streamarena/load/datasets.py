@@ -1,9 +1,10 @@
 """Requests from files: JSON lines, and conversations in the ShareGPT format.
 
 Invariants: a file is indexed once and read a line at a time, so its size is bounded by eight bytes a line of memory;
-numbers beyond the last line begin again at the first; a line that cannot be read is an error that names it.
-Cost: one seek and one short read a request. Lengths, where a format needs them, are estimated (four characters a
-token) before the run; nothing is tokenised.
+numbers beyond the last line begin again at the first; a line that cannot be used is an error that names it, before
+the first request is sent.
+Cost: every line is read and checked once at the start, then one seek and one short read a request. Lengths, where a
+format needs them, are estimated (four characters a token) before the run; nothing is tokenised.
 Not here: arrival times (`traces.py`), images (`images.py`).
 """
 
@@ -21,7 +22,7 @@ from streamarena.load.requests import Conversation, LoadRequest
 from streamarena.memory import default_manager
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["JSONLines", "ShareGPT", "read_records"]
 
@@ -34,18 +35,23 @@ _BODY_MEMBERS: Final = frozenset({"messages", "input", "contents", "inputs"})
 
 
 class _Lines:
-    """The lines of a file by number, found by an index of where they begin."""
+    """The lines of a file by number, found by an index of where they begin.
 
-    def __init__(self, path: str | Path) -> None:
+    Args:
+        path: the file. check: called with each line's object; what it raises names the line.
+    """
+
+    def __init__(self, path: str | Path, check: Callable[[dict[str, Any]], object]) -> None:
         self.path = str(path)
         self._starts = array("q")
         position = 0
         with Path(path).open("rb") as file:
-            for line in file:
+            for number, line in enumerate(file, 1):
                 if len(line) > _LINE_BYTES:
-                    raise LimitExceededError(_LINE_BYTES, len(line), f"the length of line {len(self._starts) + 1}")
+                    raise LimitExceededError(_LINE_BYTES, len(line), f"the length of line {number}")
                 if line.strip():
                     self._starts.append(position)
+                    self._check(line, number, check)
                 position += len(line)
         if not self._starts:
             raise ConfigurationError(f"{self.path} holds no lines")
@@ -58,11 +64,15 @@ class _Lines:
         index = number % len(self._starts)
         with Path(self.path).open("rb") as file:
             file.seek(self._starts[index])
-            line = file.readline(_LINE_BYTES)
+            return msgspec.json.decode(file.readline(_LINE_BYTES), type=dict[str, Any])
+
+    def _check(self, line: bytes, number: int, check: Callable[[dict[str, Any]], object]) -> None:
         try:
-            return msgspec.json.decode(line, type=dict[str, Any])
+            check(msgspec.json.decode(line, type=dict[str, Any]))
         except msgspec.MsgspecError as error:
-            raise ConfigurationError(f"{self.path}: line {index + 1} is not a JSON object: {error}") from error
+            raise ConfigurationError(f"{self.path}: line {number} is not a JSON object: {error}") from error
+        except (ConfigurationError, TypeError, ValueError) as error:
+            raise ConfigurationError(f"{self.path}: line {number} cannot be sent: {error}") from error
 
 
 class JSONLines:
@@ -76,21 +86,23 @@ class JSONLines:
         path: the file. api: the wire API of bodies made from questions. members: laid over every body.
 
     Raises:
-        ConfigurationError: the file has no lines; when a line is used, that it cannot be.
+        ConfigurationError: the file has no lines, or one that cannot be used.
         OSError: the file cannot be read.
     """
 
     def __init__(self, path: str | Path, *, api: str = "openai-chat", members: Mapping[str, Any] | None = None) -> None:
-        self._lines = _Lines(path)
         self._api = api
         self._members = dict(members or {})
+        self._lines = _Lines(path, self._request)
 
     def __len__(self) -> int:
         return len(self._lines)
 
     def __call__(self, number: int) -> LoadRequest | Conversation:
         """Return the request, or conversation, of a number."""
-        line = self._lines.read(number)
+        return self._request(self._lines.read(number))
+
+    def _request(self, line: dict[str, Any]) -> LoadRequest | Conversation:
         if "body" in line:
             return LoadRequest({**line["body"], **self._members}, input_tokens=line.get("input_tokens"))
         if _BODY_MEMBERS & line.keys():
@@ -98,10 +110,10 @@ class JSONLines:
         length = line.get("output_tokens") or line.get("max_tokens")
         if "turns" in line:
             members = {**(_length(self._api, length)), **self._members}
-            return Conversation([str(turn) for turn in line["turns"]], system=line.get("system"), members=members)
+            return Conversation(line["turns"], system=line.get("system"), members=members)
         question = line.get("prompt", line.get("text"))
         if not isinstance(question, str):
-            raise ConfigurationError(f"{self._lines.path}: a line has no body, messages, prompt, text or turns")
+            raise ConfigurationError("it has no body, messages, prompt, text or turns")
         message = {"role": "user", "content": question}
         body = body_for(self._api, [message], system=line.get("system"), max_tokens=length)
         return LoadRequest({**body, **self._members}, input_tokens=line.get("input_tokens"))

@@ -51,6 +51,7 @@ class RequestLines:
         assert self._file is not None
         for row in interval.rows:
             self._file.write(orjson.dumps(row) + b"\n")
+        self._file.flush()  # whatever becomes of this process, the file holds what was measured
         interval.rows = []
 
 

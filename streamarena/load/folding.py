@@ -179,10 +179,12 @@ def _count_tokens(interval: Interval, attempt: Attempt) -> int | None:
         counters["input_tokens"] += given
         interval.add("input_tokens", given)
     tokens = usage.output_tokens if usage is not None and usage.output_tokens else recorder.chunks
+    if not tokens:
+        return None
     counters["tokens_from_usage" if usage is not None and usage.output_tokens else "tokens_from_chunks"] += 1
     counters["output_tokens"] += tokens
     interval.add("output_tokens", tokens)
-    return tokens or None
+    return tokens
 
 
 def _durations(attempt: Attempt, tokens: int | None) -> dict[str, float]:

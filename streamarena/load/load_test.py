@@ -62,8 +62,15 @@ class LoadTest:
 
         Raises:
             whatever a request source or the plan's pipeline raised. Failed requests are results and raise nothing.
+            WorkerLostError: every worker was lost.
+
+        After an error or a cancellation `result` still gives what was measured until then.
         """
         await self._engine.run(self.plan, self)
+        return self.result()
+
+    def result(self) -> LoadResult:
+        """Return what has been measured so far: after a run that was cancelled or failed, all until then."""
         return LoadResult(self.plan, self._totals, self._percentiles)
 
     def stop(self) -> None:

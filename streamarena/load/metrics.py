@@ -25,6 +25,7 @@ class Metric(msgspec.Struct, frozen=True):
         title: in tables. definition: from where to where.
         unit: of the values. low, high: names of the distributions that hold the lower and upper ends of its error
             bars; empty where the value itself is that end.
+        of_client: whether it tells of the client and not of the server.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Metric(msgspec.Struct, frozen=True):
     unit: Unit = "ns"
     low: str = ""
     high: str = ""
+    of_client: bool = False
 
 
 METRICS: Final[tuple[Metric, ...]] = (
@@ -92,9 +94,15 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric("schedule_lag", "schedule_lag", "Schedule lag", "open loop: the scheduled time to the request being sent"),
     Metric("connect", "connect", "Connection", "the call to the request being sent: waiting for a connection, opening"),
-    Metric("stamp_error", "stamp_error", "Stamp error", "how much later than its arrival a stamp may have been taken"),
-    Metric("loop_lag", "loop_lag", "Loop lag", "how late timers fire on the client's event loop"),
-    Metric("gc_pause", "gc_pause", "GC pause", "pauses of the client by Python's garbage collector"),
+    Metric(
+        "stamp_error",
+        "stamp_error",
+        "Stamp error",
+        "how much later than its arrival a stamp may have been taken",
+        of_client=True,
+    ),
+    Metric("loop_lag", "loop_lag", "Loop lag", "how late timers fire on the client's event loop", of_client=True),
+    Metric("gc_pause", "gc_pause", "GC pause", "pauses of the client by Python's garbage collector", of_client=True),
     Metric("input_tokens", "input_tokens", "Input tokens", "of each request, from usage", "tokens"),
     Metric("output_tokens", "output_tokens", "Output tokens", "of each request, from the source named", "tokens"),
     Metric("chunks", "chunks", "Content chunks", "of each request", "chunks"),

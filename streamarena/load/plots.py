@@ -1,7 +1,8 @@
 """Plots as plain SVG, drawn without a library and readable without a script: lines over two axes.
 
 Invariants: text is escaped; what has no value makes a gap in the line and no zero; output depends on the input alone.
-Not here: which plots there are (`html_report.py`).
+Colours are classes, `c0` to `c5`, which the page gives a meaning.
+Not here: which plots there are (`html_report.py`, `compare_page.py`), the style (`page.py`).
 """
 
 from __future__ import annotations
@@ -13,22 +14,24 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-__all__ = ["Line", "Points", "nice_ticks", "plot"]
+__all__ = ["Line", "Points", "cumulative", "nice_ticks", "plot"]
 
 Points: TypeAlias = Sequence[tuple[float, float | None]]
 
 _WIDTH: Final = 560
 _HEIGHT: Final = 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 44, 46
-_COLOURS: Final = ("#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2")
+_COLOURS: Final = 6
+_GAP: Final = ' dx="14"'
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line: its name, its points in order, and whether the points are marked."""
+    """One line: its name, its points in order, whether the points are marked, and what stands beside each."""
 
     name: str
     points: list[tuple[float, float | None]]
     marked: bool = False
+    labels: tuple[str, ...] = ()
 
 
 def plot(title: str, x_label: str, y_label: str, lines: Sequence[Line], *, log_x: bool = False) -> str:
@@ -53,11 +56,12 @@ def plot(title: str, x_label: str, y_label: str, lines: Sequence[Line], *, log_x
     x_axis = _Axis(min(xs), max(xs), _LEFT, _WIDTH - _RIGHT, log=log_x)
     y_axis = _Axis(min(0.0, *ys), max(ys) * 1.05 or 1.0, _HEIGHT - _BOTTOM, _TOP, log=False)
     parts += _frame(x_axis, y_axis, x_label, y_label)
+    names = ""
     for position, line in enumerate(lines):
-        colour = _COLOURS[position % len(_COLOURS)]
+        colour = f"c{position % _COLOURS}"
         parts += _draw(line, x_axis, y_axis, colour)
-        x = _LEFT + 124 * position
-        parts.append(f'<text x="{x}" y="{_TOP - 10}" fill="{colour}">{escape(line.name)}</text>')
+        names += f'<tspan class="name {colour}"{_GAP if position else ""}>{escape(line.name)}</tspan>'
+    parts.append(f'<text x="{_LEFT}" y="{_TOP - 10}">{names}</text>')
     return _svg(title, parts)
 
 
@@ -70,6 +74,23 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
     return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def cumulative(buckets: Sequence[Sequence[int]]) -> list[tuple[float, float | None]]:
+    """Return the share of samples (percent) at or below each value (milliseconds), thinned to some two hundred points.
+
+    Args:
+        buckets: smallest value, largest value and count of each, nanoseconds, in order.
+    """
+    total = sum(count for _, _, count in buckets)
+    points: list[tuple[float, float | None]] = [(max(buckets[0][0], 1) / 1e6, 0.0)]
+    below = 0
+    for _, high, count in buckets:
+        below += count
+        share = 100 * below / total
+        if share - (points[-1][1] or 0.0) >= 0.5 or below == total:
+            points.append((max(high, 1) / 1e6, share))
+    return points
 
 
 class _Axis:
@@ -100,7 +121,7 @@ def _for_log_axis(lines: Sequence[Line]) -> tuple[list[Line], bool]:
     """Return lines that a logarithmic axis can show, and whether it is worth one."""
     xs = [x for line in lines for x, y in line.points if y is not None]
     least = max(xs, default=1.0) / 10_000
-    moved = [Line(one.name, [(max(x, least), y) for x, y in one.points], one.marked) for one in lines]
+    moved = [Line(one.name, [(max(x, least), y) for x, y in one.points], one.marked, one.labels) for one in lines]
     return (moved, True) if xs and max(xs) > 10 * max(min(xs), least) else (list(lines), False)
 
 
@@ -126,7 +147,7 @@ def _draw(line: Line, x_axis: _Axis, y_axis: _Axis, colour: str) -> list[str]:
     path = ""
     pen_down = False
     marks: list[str] = []
-    for x, y in line.points:
+    for number, (x, y) in enumerate(line.points):
         if y is None:
             pen_down = False
             continue
@@ -134,8 +155,12 @@ def _draw(line: Line, x_axis: _Axis, y_axis: _Axis, colour: str) -> list[str]:
         path += f"{'L' if pen_down else 'M'}{px:.1f} {py:.1f}"
         pen_down = True
         if line.marked:
-            marks.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3.5" fill="{colour}"/>')
-    return [f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>', *marks]
+            marks.append(f'<circle class="dot {colour}" cx="{px:.1f}" cy="{py:.1f}" r="3.5"/>')
+        if number < len(line.labels):
+            end = px > (_LEFT + _WIDTH) / 2
+            place = f'x="{px - 7 if end else px + 7:.1f}" y="{py + 15:.1f}" text-anchor="{"end" if end else "start"}"'
+            marks.append(f"<text {place}>{escape(line.labels[number])}</text>")
+    return [f'<path class="line {colour}" d="{path}"/>', *marks]
 
 
 def _svg(title: str, parts: Sequence[str]) -> str:

@@ -58,6 +58,10 @@ class Conversation(msgspec.Struct, frozen=True):
     max_history_tokens: int | None = None
     label: str = ""
 
+    def __post_init__(self) -> None:
+        if not self.turns or isinstance(self.turns, str):
+            raise ConfigurationError("a conversation needs a list of at least one turn")
+
     def think_before(self, turn: int) -> float:
         """Return the seconds to wait before a turn; turns begin at 0."""
         if turn == 0 or not self.think_seconds:

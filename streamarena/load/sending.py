@@ -43,6 +43,10 @@ class Sender(Protocol):
         """Return the seconds since the start; negative before it."""
         ...
 
+    def note_cap(self) -> None:
+        """Count an arrival that waits because the schedule allows no more streams at once."""
+        ...
+
     async def send(self, number: int, scheduled: int | None = None) -> None:
         """Send one request and see it to its end."""
         ...
@@ -132,13 +136,22 @@ async def _drive_open(sender: Sender, group: asyncio.TaskGroup, schedule: OpenLo
     cap = schedule.max_concurrency if schedule.max_concurrency is not None else plan.max_in_flight
     room = asyncio.Semaphore(max(share_of(cap, sender.index, sender.workers), 1))
     arrivals = itertools.islice(enumerate(schedule.times(plan.seed)), plan.total_requests)
+    freed = 0.0  # until then the cap held back whoever was due
+    everything_now = isinstance(schedule, OpenLoop) and math.isinf(schedule.rate)  # there is no time to be late for
     for number, at in itertools.islice(arrivals, sender.index, None, sender.workers):
         if not await _until(sender, at):
             return
-        await room.acquire()
+        if room.locked():
+            await room.acquire()
+            freed = sender.elapsed()
+        else:
+            await room.acquire()
+        if at < freed and schedule.max_concurrency is not None:
+            sender.note_cap()
         if sender.stopping:
             return
-        group.create_task(_arrival(sender.send(number, sender.begun + int(at * 1e9)), room))
+        scheduled = None if everything_now else sender.begun + int(at * 1e9)
+        group.create_task(_arrival(sender.send(number, scheduled), room))
 
 
 async def _arrival(sending: Coroutine[object, object, None], room: asyncio.Semaphore) -> None:

@@ -7,6 +7,7 @@ Not here: streams. One plain GET needs none of the client's machinery.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import time
 import urllib.error
 import urllib.parse
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streamarena.client import ENDPOINTS
-from streamarena.errors import ConfigurationError, ConnectionFailedError
+from streamarena.errors import ConfigurationError, ConnectionFailedError, ProviderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ async def fetch(url: str, *, headers: Mapping[str, str] | None = None, timeout: 
     """Return the body of a GET request, at most 4 MiB of it.
 
     Raises:
-        ConnectionFailedError: no answer, or not a success.
+        ConnectionFailedError: no answer. ProviderError: an answer that is no success.
     """
     return await asyncio.to_thread(_get, url, dict(headers or {}), timeout)
 
@@ -55,10 +56,12 @@ def _get(url: str, headers: dict[str, str], timeout: float) -> bytes:
         with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310 - as above
             body: bytes = answer.read(_ANSWER_BYTES)
             return body
-    except urllib.error.URLError as error:
-        raise ConnectionFailedError(parts.hostname or "", parts.port or 0, f"GET {parts.path}: {error}") from error
-    except OSError as error:
-        raise ConnectionFailedError(parts.hostname or "", parts.port or 0, f"GET {parts.path}: {error}") from error
+    except urllib.error.HTTPError as error:
+        raise ProviderError(f"GET {parts.path}: {error.reason}", status=error.code) from error
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error  # urllib's own wraps what happened
+        said = getattr(reason, "strerror", None) or reason
+        raise ConnectionFailedError(parts.hostname or "", parts.port or 0, f"GET {parts.path}: {said}") from error
 
 
 def _key_headers(api: str, api_key: str | None) -> dict[str, str]:
@@ -67,24 +70,37 @@ def _key_headers(api: str, api_key: str | None) -> dict[str, str]:
     return {**endpoint.headers, **key}
 
 
-async def first_model(url: str, api: str, api_key: str | None = None) -> str:
+async def first_model(
+    url: str, api: str, api_key: str | None = None, *, headers: Mapping[str, str] | None = None
+) -> str:
     """Return the first model that the server lists.
+
+    Args:
+        url: the base URL.
+        api: the wire API.
+        api_key: sent as that API wants it.
+        headers: sent too.
 
     Raises:
         ConfigurationError: it lists none, or what it lists cannot be read; name the model then.
         ConnectionFailedError: no answer.
     """
     path = "/api/tags" if api == "ollama" else "/models"
-    body = await fetch(url.rstrip("/") + path, headers=_key_headers(api, api_key))
+    try:
+        body = await fetch(url.rstrip("/") + path, headers={**_key_headers(api, api_key), **(headers or {})})
+    except ProviderError as error:
+        raise ConfigurationError(f"{url}{path} lists no models ({error}); name the model") from error
     try:
         listed = msgspec.json.decode(body, type=_Models)
         first = (listed.data or listed.models)[0]
         return (first.id or first.name).removeprefix("models/")
     except (msgspec.MsgspecError, LookupError) as error:
-        raise ConfigurationError(f"{url}{path} names no model; give one") from error
+        raise ConfigurationError(f"{url}{path} lists no models; name the model") from error
 
 
-async def wait_until_ready(url: str, api: str, api_key: str | None = None, *, seconds: float) -> None:
+async def wait_until_ready(
+    url: str, api: str, api_key: str | None = None, *, seconds: float, headers: Mapping[str, str] | None = None
+) -> None:
     """Wait until the server lists its models.
 
     Raises:
@@ -93,7 +109,7 @@ async def wait_until_ready(url: str, api: str, api_key: str | None = None, *, se
     end = time.monotonic() + seconds
     while True:
         try:
-            await first_model(url, api, api_key)
+            await first_model(url, api, api_key, headers=headers)
         except (ConnectionFailedError, ConfigurationError):
             if time.monotonic() >= end:
                 raise

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["PERCENTILES", "LoadResult", "summarise"]
 
 PERCENTILES: Final = (50.0, 90.0, 95.0, 99.0)
+_ALWAYS: Final = (50.0, 90.0, 99.0)
+"""Scripts parse these, so results have them whatever else is asked for; tables show what was asked for."""
 
 
 class LoadResult:
@@ -31,14 +33,15 @@ class LoadResult:
     Attributes:
         summary: everything as JSON-like values; durations in milliseconds, rates a second.
         verdict: whether the client could have caused it.
-        totals: the histograms behind it. plan: what was run.
+        totals: the histograms behind it. plan: what was run. percentiles: shown in the table.
     """
 
     def __init__(self, plan: LoadPlan, totals: Totals, percentiles: Sequence[float] = PERCENTILES) -> None:
         self.plan = plan
         self.totals = totals
+        self.percentiles = tuple(percentiles)
         self.verdict: Verdict = judge(totals)
-        self.summary: dict[str, Any] = summarise(plan, totals, self.verdict, percentiles)
+        self.summary: dict[str, Any] = summarise(plan, totals, self.verdict, sorted({*percentiles, *_ALWAYS}))
 
     def histogram(self, name: str) -> Histogram | None:
         """Return the distribution of a metric in its own unit (nanoseconds for durations), or None."""
@@ -46,7 +49,7 @@ class LoadResult:
 
     def table(self) -> str:
         """Return the result as text of less than 100 columns."""
-        return _table(self)
+        return _table(self.summary, self.percentiles)
 
 
 def summarise(plan: LoadPlan, totals: Totals, verdict: Verdict, percentiles: Sequence[float]) -> dict[str, Any]:
@@ -173,30 +176,38 @@ def _timeline(totals: Totals) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------- text
 
 
-def _table(result: LoadResult) -> str:
-    summary = result.summary
+def _table(summary: dict[str, Any], percentiles: Sequence[float]) -> str:
     lines = [
         f"{summary['schedule']}: {_counts(summary)} in {_number(summary['duration'])} s",
         f"{_number(summary['request_throughput'])} requests/s, {_tokens(summary)}",
     ]
     if summary["request_goodput"] is not None:
         lines.append(f"{_number(summary['request_goodput'])} requests/s meet every objective (goodput)")
-    lines += ["", _row("milliseconds", ("mean", "p50", "p90", "p99", "max", "p99 error bar"))]
-    for name in (*HEADLINE, *_EXTRA):
-        each = next(one for one in METRICS if one.name == name)
-        key = f"{each.key}_ms"
-        if f"mean_{key}" in summary:
-            shown = [_number(summary.get(f"{which}_{key}")) for which in ("mean", "p50", "p90", "p99", "max")]
-            bar = summary["error_bars_ms"].get(f"p99_{key}")
-            lines.append(_row(each.title, (*shown, f"{_number(bar[0])} .. {_number(bar[1])}" if bar else "")))
+    lines += _latencies(summary, [f"p{percent:g}" for percent in percentiles])
     for kind, error in summary["errors"].items():
-        lines.append(f"error {kind}: {error['count']} times, first: {error['example'][:200]}")
+        message = " ".join(error["example"].split())  # an error page has lines of its own
+        lines.append(f"error {kind}: {error['count']} times, first: {message[:200]}")
     client = summary["client"]
     error = _number(summary.get("p99_stamp_error_ms"))
     share = _percent(client["cpu_share"])
     lines += ["", f"client: {client['verdict']}; {share} of a core, stamp error p99 {error} ms"]
     lines += [f"  {reason}" for reason in client["reasons"]]
     return "\n".join(lines)
+
+
+def _latencies(summary: dict[str, Any], percentiles: Sequence[str]) -> list[str]:
+    """Return the lines of the latencies that were measured; the error bar is that of the last percentile."""
+    last = percentiles[-1] if percentiles else "p99"
+    columns = ("mean", *percentiles, "max")
+    rows: list[str] = []
+    for name in (*HEADLINE, *_EXTRA):
+        each = next(one for one in METRICS if one.name == name)
+        key = f"{each.key}_ms"
+        if f"mean_{key}" in summary:
+            shown = [_number(summary.get(f"{which}_{key}")) for which in columns]
+            bar = summary["error_bars_ms"].get(f"{last}_{key}")
+            rows.append(_row(each.title, (*shown, f"{_number(bar[0])} .. {_number(bar[1])}" if bar else "")))
+    return ["", _row("milliseconds", (*columns, f"{last} error bar")), *rows] if rows else []
 
 
 _EXTRA: Final = ("ttft_scheduled", "e2e_scheduled", "schedule_lag")
@@ -209,12 +220,13 @@ def _counts(summary: dict[str, Any]) -> str:
 
 
 def _tokens(summary: dict[str, Any]) -> str:
-    rate = f"{_number(summary['output_throughput'])} output tokens/s (tokens from {summary['token_source']})"
+    source = f" (tokens from {summary['token_source']})" if summary["token_source"] else ""
+    rate = f"{_number(summary['output_throughput'])} output tokens/s{source}"
     return f"{rate}, peak concurrency {summary['peak_concurrency']}"
 
 
 def _row(title: str, cells: Sequence[str]) -> str:
-    return f"{title:<27}" + "".join(f"{cell:>10}" for cell in cells[:-1]) + f"  {cells[-1]}"
+    return f"{title:<27}" + "".join(f"{cell:>9}" for cell in cells[:-1]) + f"  {cells[-1]}"
 
 
 def _number(value: float | None) -> str:

@@ -27,6 +27,7 @@ VerdictState: TypeAlias = Literal["trusted", "client-limited", "nothing measured
 _SHARE: Final = 0.1
 _FLOOR_NS: Final = 1_000_000
 _LAG_NS: Final = 10_000_000
+_LATE_SHARE: Final = 0.01
 _CPU_SHARE: Final = 0.95
 _WAIT_SHARE: Final = 0.1
 
@@ -74,10 +75,12 @@ def _bar(numbers: Interval, name: str, low: str, high: str, percent: float) -> t
 def _late_schedule(totals: Totals) -> list[str]:
     """Arrivals that were sent late although no cap held them back."""
     lag = totals.numbers.histograms.get("schedule_lag")
-    p99 = lag.percentile(99) if lag is not None else None
-    if p99 is None or p99 <= _LAG_NS or totals.numbers.counters["capped"]:
+    if lag is None:
         return []
-    return [f"1 % of requests were sent more than {p99 / 1e6:.0f} ms after their scheduled time"]
+    late = sum(count for low, _, count in lag.buckets() if low > _LAG_NS) - totals.numbers.counters["capped"]
+    if late < _LATE_SHARE * lag.count:
+        return []
+    return [f"{late} of {lag.count} requests were sent more than {_LAG_NS // 1_000_000} ms late, and by no cap"]
 
 
 def _busy_core(totals: Totals) -> list[str]:
@@ -98,4 +101,15 @@ def _crowded_machine(totals: Totals) -> list[str]:
     ]
 
 
-_RULES: Final[tuple[Callable[[Totals], list[str]], ...]] = (_wide_bars, _late_schedule, _busy_core, _crowded_machine)
+def _lost_workers(totals: Totals) -> list[str]:
+    """Workers that are gone: from then on less load was sent than was asked for."""
+    return [f"worker {worker} was lost, and its load with it: {reason}" for worker, reason in totals.lost.items()]
+
+
+_RULES: Final[tuple[Callable[[Totals], list[str]], ...]] = (
+    _wide_bars,
+    _late_schedule,
+    _busy_core,
+    _crowded_machine,
+    _lost_workers,
+)

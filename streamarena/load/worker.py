@@ -259,6 +259,10 @@ class Worker:
 
     # ------------------------------------------------------------ intervals
 
+    def note_cap(self) -> None:
+        """Count an arrival that waits because the schedule allows no more streams at once."""
+        self._interval.counters["capped"] += 1
+
     def _enter(self, attempt: Attempt) -> None:
         self.active += 1
         interval = self._interval

@@ -14,6 +14,7 @@ import contextlib
 import gc
 import os
 import pickle
+import signal
 import sys
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -30,6 +31,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run one worker to its end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts the whole group; what to do, the parent says
     index, workers = int(sys.argv[1]), int(sys.argv[2])
     commands, output = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # a request source that prints must not write between frames

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +24,7 @@ def llm():
 
 
 def load(llm, *arguments):
-    return CliRunner().invoke(group, ["load", "--url", llm.url, "--isl", "20", *arguments])
+    return CliRunner().invoke(group, ["load", "--url", llm.url, *arguments])
 
 
 def test_a_sweep_prints_a_table_for_each_point(llm, tmp_path):
@@ -53,6 +58,14 @@ def test_a_sweep_prints_a_table_for_each_point(llm, tmp_path):
         (["-n", "2", "--duration", "soon"], 2),
         (["-n", "2", "--header", "secret"], 2),
         (["-n", "2", "--stage", "1"], 2),
+        (["-n", "2", "--burstiness", "2"], 2),
+        (["-n", "2", "--request-rate", "9", "--max-rate", "3"], 2),
+        (["-n", "2", "--speed", "2"], 2),
+        (["-n", "2", "--concurrency", "2", "--max-concurrency", "2"], 2),
+        (["-n", "2", "--search-runs", "2"], 2),
+        (["-n", "2", "--metrics-url", "host/metrics"], 2),
+        (["-n", "2", "--artifact-dir", "/proc/no"], 2),
+        (["-n", "2", "--save-result", "/no/such/folder/r.json"], 2),
     ],
     ids=lambda value: " ".join(value[2:]) if isinstance(value, list) else str(value),
 )
@@ -98,6 +111,119 @@ def test_everything_is_written_and_can_be_compared(llm, tmp_path):
     compared = CliRunner().invoke(group, ["load", "--compare", str(tmp_path / "out" / "results.json")])
     assert compared.exit_code == 0, compared.output
     assert "p99 ttft" in compared.output
+
+
+def test_files_that_cannot_be_written_are_found_out_before_the_run(llm):
+    before = llm.statistics()["requests"]
+    done = load(llm, "-n", "2", "--html", "/no/such/folder/r.html")
+    assert "results cannot be written" in done.output
+    assert llm.statistics()["requests"] == before
+
+
+def test_max_concurrency_alone_is_a_closed_loop_and_percentiles_are_those_asked_for(llm):
+    done = load(llm, "--max-concurrency", "3", "-n", "6", "--percentiles", "75,99.9")
+    assert done.exit_code == 0, done.output
+    assert "concurrency 3: 6 completed" in done.output
+    assert "p75    p99.9      max  p99.9 error bar" in done.output
+
+
+@pytest.mark.parametrize("model", [[], ["--model", "m"]], ids=["asks for the model", "is told the model"])
+def test_a_server_that_is_not_there_is_no_wrong_usage(model):
+    done = CliRunner().invoke(group, ["load", "--url", "http://127.0.0.1:9", "-n", "2", *model])
+    assert done.exit_code == 1
+    assert "cannot connect to 127.0.0.1:9" in done.output
+    assert "Traceback" not in done.output
+    assert "milliseconds" not in done.output, "a table of nothing is not shown"
+
+
+def test_what_was_measured_before_a_failure_is_kept(llm, tmp_path, monkeypatch):
+    """A request that cannot be made ends the second run; the first one, and the second until then, are written."""
+    from streamarena.load import Synthetic
+
+    made = Synthetic.__call__
+
+    def fail_late(self, number):
+        fail_late.calls += 1
+        if fail_late.calls > 15:
+            raise ValueError("no more")
+        return made(self, number)
+
+    fail_late.calls = 0
+    monkeypatch.setattr(Synthetic, "__call__", fail_late)
+    file = tmp_path / "r.json"
+    done = load(llm, "--concurrency", "1,2", "-n", "10", "--save-result", str(file))
+    assert isinstance(done.exception, ValueError)
+    first, second = json.loads(file.read_text())
+    assert first["completed"] == 10
+    assert 3 <= second["completed"] <= 5
+
+
+def interrupted(llm, tmp_path, number, *arguments):
+    """Run the command in a process group of its own and interrupt the whole group, as a terminal does."""
+    command = [sys.executable, "-m", "streamarena", "load", "--url", llm.url, "--model", "fake-model"]
+    options = ["--concurrency", "2,4", "--duration", "60", "--save-result", str(tmp_path / "r.json"), *arguments]
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    before = llm.statistics()["requests"]
+    while llm.statistics()["requests"] < before + 20:
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.05)
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=20)
+    return process.returncode, output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals to groups of processes are POSIX")
+@pytest.mark.parametrize(
+    ("number", "workers"), [(signal.SIGINT, "1"), (signal.SIGINT, "2"), (signal.SIGTERM, "1")], ids=str
+)
+def test_an_interrupt_keeps_what_was_measured(llm, tmp_path, number, workers):
+    code, output = interrupted(llm, tmp_path, number, "--workers", workers)
+    assert code == 130, output
+    assert "Traceback" not in output
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert result["completed"] > 0
+    assert not result["client"]["lost_workers"]
+    assert result["concurrency"] == 2, "the rest of the sweep is not run"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals to groups of processes are POSIX")
+def test_a_second_interrupt_leaves_open_streams_and_keeps_the_rest(tmp_path):
+    with FakeLLM.spawn(ttft=0.002, inter_token_latency=0.001, tokens="uniform:1:40000") as slow:
+        command = [sys.executable, "-m", "streamarena", "load", "--url", slow.url, "--osl", "0", "--save-result"]
+        process = subprocess.Popen(
+            [*command, str(tmp_path / "r.json"), "--concurrency", "4", "--duration", "60"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        while slow.statistics()["frames"] < 200:
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=10)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert json.loads((tmp_path / "r.json").read_text())["unfinished"] > 0
+
+
+def test_sweeps_are_compared_load_by_load(llm, tmp_path):
+    for name in ("before", "after"):
+        assert load(llm, "--concurrency", "1,2", "-n", "4", "--ui", "none", "--artifact-dir", str(tmp_path / name))
+    arguments = ["load", "--compare", str(tmp_path / "before"), "--compare", str(tmp_path / "after")]
+    done = CliRunner().invoke(group, [*arguments, "--html", str(tmp_path / "both.html")])
+    assert done.exit_code == 0, done.output
+    for users in (1, 2):
+        assert f"after (concurrency {users}) against {tmp_path}/before (concurrency {users})" in done.output
+    page = (tmp_path / "both.html").read_text()
+    assert page.count("<svg") == 8
+    assert "<script" not in page
+    missing = CliRunner().invoke(group, ["load", "--compare", str(tmp_path), "--compare", str(tmp_path / "after")])
+    assert missing.exit_code == 2
+    assert "No such file" in missing.output
 
 
 def test_one_result_cannot_be_compared(llm, tmp_path):

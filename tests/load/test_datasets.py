@@ -82,13 +82,23 @@ def test_json_lines_are_read_in_every_form_and_begin_again_at_the_end(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("", "no lines"), ("[1]\n", "line 1"), ("{}\n", "no body"), ('{"prompt": 1}\n', "no body")]
+    ("content", "said"),
+    [
+        ("", "no lines"),
+        ("[1]\n", "line 1"),
+        ("{}\n", "no body"),
+        ('{"prompt": 1}\n', "no body"),
+        ('{"prompt": "a"}\n\nnot json\n', "line 3 is not a JSON object"),
+        ('{"prompt": "a"}\n{"body": 5}\n', "line 2 cannot be sent"),
+        ('{"turns": []}\n', "line 1 cannot be sent: a conversation needs"),
+        ('{"turns": "one"}\n', "line 1 cannot be sent: a conversation needs"),
+    ],
 )
-def test_a_file_that_cannot_be_used_is_named(tmp_path, content, said):
+def test_a_file_that_cannot_be_used_is_named_before_anything_is_sent(tmp_path, content, said):
     file = tmp_path / "bad.jsonl"
     file.write_text(content)
     with pytest.raises(ConfigurationError, match=said):
-        JSONLines(file)(0)
+        JSONLines(file)
 
 
 def test_share_gpt_gives_first_questions_or_whole_conversations(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from streamarena.errors import ConfigurationError
 from streamarena.load import ClosedLoop, Histogram, LoadPlan, LoadResult, Totals
-from streamarena.load.compare import compare, compare_table, load_documents
+from streamarena.load.compare import compare, compare_table, load_documents, pair_runs
 from streamarena.load.export import as_document, write_csv, write_hdr_log, write_json
 from streamarena.load.hdr import encode_hdr
 from streamarena.load.html_report import html_report
@@ -154,7 +154,7 @@ def test_the_same_run_shows_no_clear_difference_and_a_slower_one_does():
     assert median.low < median.other - median.base < median.high
     assert 1 < median.low < median.high < 3
     assert compare(base, slower) == compare(base, slower), "the same seed gives the same intervals"
-    assert "slower against base" in compare_table([base, slower], ["base", "slower"])
+    assert "slower against base" in compare_table(pair_runs([("base", [base]), ("slower", [slower])]))
 
 
 class Collector(HTMLParser):
@@ -187,7 +187,7 @@ def test_the_page_is_one_file_without_scripts_and_escapes_what_came_from_outside
 def test_plots_show_gaps_for_missing_values_and_say_when_there_are_none():
     drawn = plot("t", "x", "y", [Line("a", [(0, 1.0), (1, None), (2, 3.0), (3, 2.0)], marked=True)])
     assert drawn.count("<circle") == 3
-    path = drawn.split('fill="none" stroke')[0].rpartition('d="')[2]
+    path = drawn.partition('class="line c0" d="')[2].partition('"')[0]
     assert path.count("M") == 2, "the line is broken where nothing was measured"
     assert "nothing was measured" in plot("t", "x", "y", [Line("a", [(0, None)])])
 
