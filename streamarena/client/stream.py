@@ -8,7 +8,7 @@ Not here: the network's side (`receiver.py`), opening (`client.py`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamarena.errors import StreamClosedError
 from streamarena.pipeline import BatchIterator, Flow
@@ -17,7 +17,7 @@ from streamarena.pipeline import map as each
 from streamarena.providers import Chunk, TextChunk, WireEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from streamarena.client.connection import ResponseHead
     from streamarena.client.intake import Mode
@@ -63,21 +63,19 @@ class _Received(BatchIterator[T_co]):
             return await self._session.next_batch(self._mode)
         return await receiver.next_batch()
 
-    async def receive_each(self, callback: Callable[[list[T_co]], object]) -> None:
+    def receive_each(self, callback: Callable[[list[T_co]], object]) -> Coroutine[Any, Any, None]:
         """Call `callback` with every batch inside the read callback; its exception closes the stream.
 
         The list is lent for the length of the call, as the bytes were that it came from. With a retry policy or
         fallbacks the callback runs in the task that reads instead, for another attempt has to be awaited.
 
-        Raises:
+        Raises (when awaited):
             whatever `callback` raised, or `receive_batch` would have raised.
         """
         if self._session.resilient:
-            while (batch := await self.receive_batch()) is not None:
-                callback(batch)
-            return
+            return super().receive_each(callback)
         self._receiver.choose(self._mode)
-        await self._receiver.deliver(callback, self._session.new_list())
+        return self._receiver.deliver(callback, self._session.new_list())
 
 
 class EventStream(_Received[WireEvent]):

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overloa
 
 from streamarena.errors import StreamClosedError, StreamInUseError
 from streamarena.pipeline.boundary import Boundary
-from streamarena.pipeline.run import Run, calling_each
+from streamarena.pipeline.fusing import CallingEach
+from streamarena.pipeline.run import Run
 from streamarena.pipeline.sources import BatchSource, Source, batch_source, close_source
 from streamarena.pipeline.steps import FeedStage, Kind, StageLike, Step, steps_of
 
@@ -113,7 +114,7 @@ class BatchIterator(ABC, Generic[T_co]):
             TypeError: the callback returned an awaitable.
             Exception: what the callback, a stage or the source raised, unchanged; the stream is closed then.
         """
-        await self.for_each_batch(calling_each(callback))
+        await self.for_each_batch(CallingEach(callback))
 
     async def for_each_batch(self, callback: Callable[[list[T_co]], object]) -> None:
         """Call `callback` with every list, as `for_each` does with every item."""
@@ -242,7 +243,7 @@ class Flow(BatchIterator[T_co]):
     async def for_each(self, callback: Callable[[T_co], object]) -> None:
         """Call `callback` with every item, in one loop with the stages; see `BatchIterator.for_each`."""
         try:
-            calling_each(callback)(self._rest)
+            CallingEach(callback)(self._rest)
             if (run := await self._begin()) is not None:
                 feed, finish = run.to(callback)
                 self._claim()

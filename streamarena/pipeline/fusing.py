@@ -23,11 +23,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
 from streamarena.pipeline.steps import Kind, Step
 
-__all__ = ["Runner", "fuse", "fuse_flush"]
+__all__ = ["CallingEach", "Runner", "fuse", "fuse_flush", "no_end"]
+
+A_contra = TypeVar("A_contra", contravariant=True)
 
 Runner: TypeAlias = Callable[[Iterable[Any], list[Any]], None]
 """`run(batch, out)`: pass every item of `batch` through the steps and append what comes out to `out`."""
@@ -68,6 +70,32 @@ _MAX_KNOWN_TYPES = 256
 _known_types: set[type] = {
     *(type(None), bool, int, float, str, bytes, bytearray, memoryview, list, tuple, dict, set, frozenset)
 }
+
+
+class CallingEach(Generic[A_contra]):
+    """Calls a function with every item of a batch, as a run of one `tap` would.
+
+    It stands for that run where nothing else is in the pipeline: three closures less for each open stream, 0.8 kB.
+
+    Raises (when called):
+        what the function raises, and TypeError when that returns an awaitable.
+    """
+
+    __slots__ = ("_callback",)
+
+    def __init__(self, callback: Callable[[A_contra], object]) -> None:
+        self._callback = callback
+
+    def __call__(self, batch: Iterable[A_contra]) -> None:
+        """Pass a batch."""
+        callback = self._callback
+        try:
+            for item in batch:
+                returned = callback(item)
+                if returned is not None and type(returned) not in _known_types:
+                    _check(returned, Step(Kind.TAP, callback))
+        except (StopIteration, StopAsyncIteration) as error:
+            raise no_end(error) from error
 
 
 def fuse(steps: Sequence[Step], callables: Sequence[Any], *, keep: bool = True) -> Runner:
@@ -155,17 +183,26 @@ def _builder(shape: str, ending: str) -> Callable[..., Runner]:
     return build
 
 
+def no_end(error: BaseException) -> RuntimeError:
+    """What a StopIteration of a user's callable becomes: on its own it would end the consumer's loop (PEP 479)."""
+    return RuntimeError(f"a stage raised {type(error).__name__}")
+
+
 def _checker(steps: Sequence[Step]) -> Callable[[object, int], None]:
     """What the loop calls for a value of a type that is not in `_known_types`, the set that it asks first."""
 
     def check(value: object, index: int) -> None:
-        kind = type(value)
-        if issubclass(kind, Awaitable):
-            _refuse(value, steps[index])
-        if len(_known_types) < _MAX_KNOWN_TYPES:  # past it every such value is checked: slower, and still right
-            _known_types.add(kind)
+        _check(value, steps[index])
 
     return check
+
+
+def _check(value: object, step: Step) -> None:
+    kind = type(value)
+    if issubclass(kind, Awaitable):
+        _refuse(value, step)
+    if len(_known_types) < _MAX_KNOWN_TYPES:  # past it every such value is checked: slower, and still right
+        _known_types.add(kind)
 
 
 def _refuse(value: object, step: Step) -> NoReturn:

@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from streamarena.errors import StageInUseError, StreamClosedError
-from streamarena.pipeline.fusing import Runner, fuse, fuse_flush
+from streamarena.pipeline.fusing import Runner, fuse, fuse_flush, no_end
 from streamarena.pipeline.steps import FeedStage, Kind, Step, check_fed, named
 
-__all__ = ["Run", "calling_each"]
+__all__ = ["Run"]
 
 A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
@@ -129,7 +129,7 @@ class Run(Generic[A_contra, B_co]):
             function(batch, out)
         except (StopIteration, StopAsyncIteration) as error:
             self.close()
-            raise _no_end(error) from error
+            raise no_end(error) from error
         except BaseException:
             self.close()
             raise
@@ -153,27 +153,6 @@ class Run(Generic[A_contra, B_co]):
             for identity in self._claimed:
                 _users.pop(identity, None)
         self._claimed = []
-
-
-def calling_each(callback: Callable[[A_contra], object]) -> Callable[[Iterable[A_contra]], None]:
-    """A function that calls `callback` with every item of a batch: a run without steps, and without a run's state.
-
-    It raises what the callback raises, and TypeError when that returns an awaitable.
-    """
-    run = fuse((Step(Kind.TAP, callback),), (callback,), keep=False)
-    nothing: list[Any] = []
-
-    def feed(batch: Iterable[A_contra]) -> None:
-        try:
-            run(batch, nothing)
-        except (StopIteration, StopAsyncIteration) as error:
-            raise _no_end(error) from error
-
-    return feed
-
-
-def _no_end(error: BaseException) -> RuntimeError:
-    return RuntimeError(f"a stage raised {type(error).__name__}")
 
 
 def _pass_on(batch: Iterable[Any], out: list[Any]) -> None:
