@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import contextvars
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overload
 
@@ -55,13 +55,12 @@ class BatchIterator(ABC, Generic[T_co]):
     async def receive_batch(self) -> list[T_co] | None:
         """For subclasses: wait for the next list, which the caller then owns; None at the end and ever after."""
 
-    async def receive_each(self, callback: Callable[[list[T_co]], object]) -> None:
+    def receive_each(self, callback: Callable[[list[T_co]], object]) -> Coroutine[Any, Any, None]:
         """For subclasses that push: call `callback` with each list as it arrives, return at the end.
 
-        An exception of the callback must be raised from here, unchanged. This one pulls.
+        An exception of the callback must be raised when awaited, unchanged. This one pulls.
         """
-        while (batch := await self.receive_batch()) is not None:
-            callback(batch)
+        return self._pull_each(callback)
 
     async def aclose(self) -> None:
         """Close the stream and what it reads from; what has not been read is dropped. Closing twice does nothing."""
@@ -153,6 +152,10 @@ class BatchIterator(ABC, Generic[T_co]):
 
     def _through(self, steps: Sequence[Step]) -> Flow[Any]:
         return flow_over(self, steps)
+
+    async def _pull_each(self, callback: Callable[[list[T_co]], object]) -> None:
+        while (batch := await self.receive_batch()) is not None:
+            callback(batch)
 
     def _claim(self) -> None:
         if self._pulling:
