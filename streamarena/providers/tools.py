@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-import orjson
+import msgspec
 
 from streamarena.errors import ToolCallError
 from streamarena.providers.chunks import ToolCallChunk  # noqa: TC001 - as elsewhere
-from streamarena.providers.json_values import is_array, is_object
+from streamarena.providers.json_values import is_array, is_object, read_exactly
 
 __all__ = ["ALIASES", "MCP_PREFIX", "ParsedCall", "mcp_tool_name", "parse_call", "same_mcp_tool"]
 
@@ -63,8 +63,8 @@ def parse_call(
     """
     name = aliases.get(call.name, call.name)
     try:
-        arguments: object = orjson.loads(call.arguments) if call.arguments.strip() else {}
-    except orjson.JSONDecodeError as error:
+        arguments: object = read_exactly(call.arguments) if call.arguments.strip() else {}
+    except msgspec.DecodeError as error:
         raise ToolCallError(name, f"its arguments are not JSON: {error}", call.arguments) from error
     if not is_object(arguments):
         raise ToolCallError(name, "its arguments are not an object", call.arguments)

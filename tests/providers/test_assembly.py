@@ -17,6 +17,7 @@ from streamarena.providers import (
     ToolCallEndChunk,
     ToolCallPartialChunk,
     ToolCallStartChunk,
+    encoder_for,
 )
 from streamarena.providers.assembly import ToolCallAssembler
 from streamarena.providers.tools import mcp_tool_name, parse_call, same_mcp_tool
@@ -107,6 +108,28 @@ def test_whole_calls_are_what_the_fragments_were(data, count):
     for call in assembler.calls:
         assert assembler.arguments(call.id) == json.loads(call.arguments)
         assert parse_call(call).arguments == json.loads(call.arguments)
+
+
+def written(chunks):
+    """The body of an API whose calls are objects and not text."""
+    encoder = encoder_for("gemini")
+    return encoder.encode([*chunks, FinishChunk("tool_calls")]) + encoder.finish()
+
+
+@pytest.mark.parametrize("number", [-(2**63) - 1, 2**64, 10**40], ids=["below-64-bits", "above-64-bits", "long"])
+def test_integers_of_any_size_stay_what_the_model_wrote(number):
+    call = ToolCallChunk("a", "f", f'{{"n":{number}}}')
+    assert parse_call(call).arguments == {"n": number}
+    assert f'"n":{number}'.encode() in written([call])
+
+
+@pytest.mark.parametrize(
+    "arguments", ["[" * 100_000, '{"a":' * 100_000, '{"a":"\ud800"}'], ids=["lists", "objects", "half-a-pair"]
+)
+def test_what_cannot_be_read_is_an_error_of_the_call(arguments):
+    with pytest.raises(ToolCallError, match="not JSON"):
+        parse_call(ToolCallChunk("a", "f", arguments))
+    assert b"_raw" in written([ToolCallChunk("a", "f", arguments)])
 
 
 def test_arguments_are_readable_while_they_come():

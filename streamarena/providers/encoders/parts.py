@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
 from streamarena.errors import BodyTooLargeError
 from streamarena.providers.calls import CallChunk, CallNumbers
 from streamarena.providers.chunks import UsageChunk  # noqa: TC001 - annotations stay readable at run time
-from streamarena.providers.json_values import is_array, is_object
+from streamarena.providers.json_values import is_array, is_object, read_exactly
 
 __all__ = ["WholeCall", "WholeCalls", "dump", "input_with_cache", "input_without_cache", "sse", "tool_input"]
 
@@ -18,8 +19,8 @@ def dump(value: object) -> bytes:
     """Return JSON bytes; a lone surrogate becomes U+FFFD, as any JSON reader would have it."""
     try:
         return orjson.dumps(value)
-    except TypeError:
-        return orjson.dumps(_without_surrogates(value))
+    except TypeError:  # a lone surrogate, or an integer beyond 64 bits, which msgspec writes
+        return msgspec.json.encode(_without_surrogates(value))
 
 
 def _without_surrogates(value: object) -> object:
@@ -41,8 +42,8 @@ def sse(body: object, event: str | None = None) -> bytes:
 def tool_input(arguments: str) -> dict[str, Any]:
     """Return arguments as the object that some wires want; text that is not an object is wrapped, never lost."""
     try:
-        value: object = orjson.loads(arguments) if arguments.strip() else {}
-    except orjson.JSONDecodeError:
+        value: object = read_exactly(arguments) if arguments.strip() else {}
+    except msgspec.DecodeError:
         value = None
     return value if is_object(value) else {"_raw": arguments}
 
