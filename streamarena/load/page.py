@@ -27,7 +27,8 @@ background:var(--page)}
 h1{font-size:22px;margin:0}h2{font-size:18px;margin:32px 0 8px}p{margin:6px 0}h1,h2{color:var(--strong)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:8px 0}.scroll{overflow-x:auto}
 th,td{padding:4px 12px;text-align:right;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child,.words td{text-align:left}th,td{white-space:nowrap}.words td{white-space:normal}td{vertical-align:top}
+th:first-child,td:first-child,.words td{text-align:left}th,td{white-space:nowrap}.words td{white-space:normal}
+td{vertical-align:top}
 th{font-weight:600;color:var(--soft)}td abbr{text-decoration:none;border-bottom:1px dotted var(--faint)}
 .verdict{display:inline-block;padding:1px 9px;border-radius:4px;font-weight:600;white-space:nowrap}
 .trusted{background:var(--good);color:var(--good-text)}.limited{background:var(--bad);color:var(--bad-text)}
