@@ -20,10 +20,17 @@ from typing import TYPE_CHECKING
 
 from streamarena.client.connector import Connector, ConnectSettings, TLSMode
 from streamarena.client.pool import ConnectionPool, ConnectionPoolStats, Origin
+from streamarena.client.proxy import parse_proxy
 from streamarena.client.raw_connection import RawConnection
 from streamarena.client.raw_framing import Framing, raw_head
 from streamarena.client.settings import Limits
-from streamarena.errors import ConnectTimeoutError, ReadTimeoutError, StreamClosedError, WriteTimeoutError
+from streamarena.errors import (
+    ConnectTimeoutError,
+    ReadTimeoutError,
+    StreamClosedError,
+    StreamTruncatedError,
+    WriteTimeoutError,
+)
 from streamarena.memory import MemoryManager, default_manager
 
 if TYPE_CHECKING:
@@ -55,6 +62,7 @@ class RawRequest:
 
     Attributes:
         method, target: as they stand in the request line. scheme, host, port: where to connect.
+        socket_path: the unix socket on which that server listens; None: it is reached by host and port.
         headers: all of them; Host, and Content-Length or Transfer-Encoding for a body, are the caller's to give.
         body: bytes, or an asynchronous iterable of them, sent as it makes them.
     """
@@ -67,6 +75,7 @@ class RawRequest:
     headers: Sequence[tuple[bytes, bytes]] = field(repr=False)  # there may be a key in it
     body: bytes | AsyncIterable[bytes] = field(default=b"", repr=False)
     timeouts: RawTimeouts = RawTimeouts()
+    socket_path: str | None = None
 
 
 class RawClient:
@@ -74,8 +83,13 @@ class RawClient:
 
     Args:
         limits: `max_connections`, `max_idle_connections`, `idle_expiry`, `header_*` and `pending_bytes` are used.
-        ssl_context, tls: as for `StreamClient`.
+        ssl_context, tls, proxy: as for `StreamClient`; the environment's proxies are not used.
+        resend_stale: whether a request is sent once more when a kept connection turns out dead before a byte of the
+            response came, and its body is bytes; as for `StreamClient`, but the default is False.
         memory: whose buffers are used. Default: the process's manager.
+
+    Raises:
+        ConfigurationError: a proxy that cannot be used.
     """
 
     def __init__(
@@ -84,13 +98,15 @@ class RawClient:
         limits: Limits | None = None,
         ssl_context: ssl.SSLContext | None = None,
         tls: TLSMode | None = None,
+        proxy: str | None = None,
+        resend_stale: bool = False,
         memory: MemoryManager | None = None,
     ) -> None:
         self._limits = limits or Limits()
+        self._resend_stale = resend_stale
+        settings = ConnectSettings(None, ssl_context, None, tls, parse_proxy(proxy) if proxy else None)
         buffers = (memory or default_manager()).buffers
-        self._connector = Connector(
-            ConnectSettings(None, ssl_context, None, tls), self._limits, buffers, connection_class=RawConnection
-        )
+        self._connector = Connector(settings, self._limits, buffers, connection_class=RawConnection)
         self._pool = ConnectionPool(self._connect, self._limits)
 
     @property
@@ -116,22 +132,36 @@ class RawClient:
 
         Cancellation gives everything back.
         """
-        head, framing = raw_head(request.method, request.target, request.headers, request.body)
-        origin = _TimedOrigin(request.scheme, request.host, request.port, connect_seconds=request.timeouts.connect)
-        connection = await self._pool.acquire(origin, request.timeouts.pool)
-        assert isinstance(connection, RawConnection)
-        response = RawResponse(connection, request, self._limits.pending_bytes, self._release)
         try:
-            await response._send(head, framing, request.body)
-        except BaseException:
-            response.close()
-            raise
-        return response
+            return await self._exchange(request, fresh=False)
+        except _StaleConnectionError as stale:
+            if not self._resend_stale or not isinstance(request.body, bytes):
+                raise stale.error from None
+        return await self._exchange(request, fresh=True)
 
     def close(self) -> None:
         """Close every connection, also those in use; synchronous and repeatable."""
         self._pool.close()
         self._connector.close()
+
+    async def _exchange(self, request: RawRequest, *, fresh: bool) -> RawResponse:
+        head, framing = raw_head(request.method, request.target, request.headers, request.body)
+        where = (request.scheme, request.host, request.port, request.socket_path)
+        origin = _TimedOrigin(*where, connect_seconds=request.timeouts.connect)
+        connection = await self._pool.acquire(origin, request.timeouts.pool, fresh=fresh)
+        assert isinstance(connection, RawConnection)
+        response = RawResponse(connection, request, self._limits.pending_bytes, self._release)
+        try:
+            await response._send(head, framing, request.body)
+        except StreamTruncatedError as error:
+            response.close()
+            if connection.reused and not connection.response_started:
+                raise _StaleConnectionError(error) from error
+            raise
+        except BaseException:
+            response.close()
+            raise
+        return response
 
     async def _connect(self, origin: Origin, on_lost: Callable[[Connection], None]) -> Connection:
         seconds = origin.connect_seconds if isinstance(origin, _TimedOrigin) else None
@@ -372,6 +402,14 @@ class RawResponse:
         else:
             connection.abort()
             self._release(connection, False)
+
+
+class _StaleConnectionError(Exception):
+    """A kept connection turned out to be dead before a byte of the response came; `error` says how."""
+
+    def __init__(self, error: StreamTruncatedError) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
