@@ -34,7 +34,7 @@ from streamarena.errors import (
 if TYPE_CHECKING:
     from streamarena.client.result import StreamResult
 
-__all__ = ["AfterContent", "Attempt", "Continuation", "RetryBudget", "RetryPolicy", "wait_asked_for"]
+__all__ = ["AfterContent", "Attempt", "Continuation", "Course", "RetryBudget", "RetryPolicy", "wait_asked_for"]
 
 AfterContent: TypeAlias = Literal["fail", "restart", "continue"]
 """What follows a failure once content has been delivered: the error; the answer anew; the answer's rest."""
@@ -172,6 +172,70 @@ class RetryPolicy:
         if asked is not None:
             return asked if asked <= self.longest_wait else None
         return self.jitter() * min(self.longest_wait, self.first_wait * 2.0 ** (repeat - 1))
+
+
+_ONE_EACH: Final = RetryPolicy(attempts=1)
+"""Stands in where there are fallbacks and no policy: every target is asked once."""
+
+
+class Course:
+    """Which target is asked next, and when, over all the attempts of one request.
+
+    Args:
+        policy: None asks every target once.
+        targets: how many there are; they are numbered from 0 and asked in this order.
+
+    Attributes:
+        target: which one is asked now. deadline: `time.perf_counter_ns` after which nothing is begun; None: never.
+    """
+
+    __slots__ = ("_policy", "_targets", "_tries", "deadline", "target")
+
+    def __init__(self, policy: RetryPolicy | None, targets: int) -> None:
+        self._policy = policy or _ONE_EACH
+        self._targets = targets
+        self._tries = 0  # at this target
+        self.target = 0
+        self.deadline: int | None = None
+
+    def begin(self) -> None:
+        """Count an attempt."""
+        self._tries += 1
+
+    def void(self) -> None:
+        """Do not count the last attempt: it met a dead connection."""
+        self._tries -= 1
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether any failure of this attempt could be followed by another one."""
+        return self._tries < self._policy.attempts or self.target + 1 < self._targets
+
+    def after(self, error: Exception, *, shown: bool = False) -> float | None:
+        """Decide what follows a failure: another attempt at `target` in so many seconds, or, with None, nothing.
+
+        Args:
+            error: what ended the attempt.
+            shown: whether content was delivered; then no other target is asked.
+        """
+        wait = self._wait(error)
+        if wait is not None:
+            return wait
+        if shown or self.target + 1 == self._targets or not self._policy.falls_back(error):
+            return None
+        self.target += 1
+        self._tries = 0
+        return 0.0
+
+    def _wait(self, error: Exception) -> float | None:
+        """Return the seconds to wait before this target is asked again; None if it is not."""
+        policy = self._policy
+        if self._tries >= policy.attempts or not policy.repeats(error):
+            return None
+        wait = policy.wait(self._tries, error)
+        if wait is None or (self.deadline is not None and time.perf_counter_ns() + wait * 1e9 >= self.deadline):
+            return None
+        return wait if policy.budget.take() else None
 
 
 # ---------------------------------------------------------------- what servers say

@@ -16,7 +16,7 @@ import dataclasses
 import time
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from streamarena.client.clock import ContentClock
 from streamarena.client.intake import Intake
@@ -24,7 +24,7 @@ from streamarena.client.observers import AttemptFailed, AttemptStarted, StreamFi
 from streamarena.client.progress import Progress
 from streamarena.client.receiver import Receiver
 from streamarena.client.result import StreamResult, Timings, build_result
-from streamarena.client.retry import Attempt, RetryPolicy
+from streamarena.client.retry import Attempt, Course, RetryPolicy
 from streamarena.client.upload import Upload
 from streamarena.client.wire_state import lease_accumulator, lease_batch, lease_wire_state
 from streamarena.errors import ProviderError, StreamArenaError, StreamTruncatedError, TotalTimeoutError
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from streamarena.providers import Accumulator
 
 __all__ = ["Services", "Session"]
-
-_ONE_EACH: Final = RetryPolicy(attempts=1)
-"""Stands in where there are fallbacks and no policy: every target is asked once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +77,7 @@ class Session:
     __slots__ = (
         "_asked",
         "_closed",
+        "_course",
         "_deadline",
         "_final",
         "_held",
@@ -89,12 +87,10 @@ class Session:
         "_model",
         "_partial",
         "_request",
-        "_route",
         "_services",
         "_shown",
         "_stale",
         "_timeouts",
-        "_tries",
         "_upload",
         "_wire",
         "_wire_api",
@@ -121,8 +117,7 @@ class Session:
         self._timeouts = timeouts
         self._keep_result = keep_result
         self._label = label
-        self._route = 0
-        self._tries = 0  # at this target
+        self._course = Course(services.retry, len(services.routes))
         self._model = ""  # known only where observers want it
         self._stale = False  # the last attempt met a kept connection that was dead
         self._deadline: int | None = None
@@ -144,7 +139,7 @@ class Session:
     @property
     def route(self) -> Route:
         """The target of the current attempt."""
-        return self._services.routes[self._route]
+        return self._services.routes[self._course.target]
 
     @property
     def closed(self) -> bool:
@@ -164,6 +159,7 @@ class Session:
         """
         total = self._timeouts.total
         self._deadline = None if total is None else self.timings.started + round(total * 1e9)
+        self._course.deadline = self._deadline
         if self._services.retry is not None:
             self._services.retry.budget.request()
         try:
@@ -280,7 +276,7 @@ class Session:
             self._stale = stale
             if stale:
                 self._note(failure, 0.0)
-                self._tries -= 1
+                self._course.void()
             elif not await self._goes_on(failure):
                 raise failure
 
@@ -301,7 +297,7 @@ class Session:
     def _begin(self) -> Receiver:
         """Make the receiver of a new attempt."""
         services, route = self._services, self.route
-        self._tries += 1
+        self._course.begin()
         self.timings.begin()
         if self._wire is None or self._wire_api != route.api:
             self._wire_api = route.api
@@ -373,30 +369,14 @@ class Session:
 
     async def _goes_on(self, error: Exception) -> bool:
         """Decide what follows an error; if another attempt does, wait for its time and return True."""
-        policy = self._services.retry or _ONE_EACH
-        wait = self._wait_for_repeat(policy, error)
-        if wait is None:
-            last = self._route + 1 == len(self._services.routes)
-            if self._shown or last or not policy.falls_back(error):
-                self._note(error, None)
-                return False
-            self._route += 1
-            self._tries = 0
+        before = self._course.target
+        wait = self._course.after(error, shown=self._shown)
+        if self._course.target != before:
             self._request = None
-            wait = 0.0
         self._note(error, wait)
         if wait:
             await asyncio.sleep(wait)
-        return True
-
-    def _wait_for_repeat(self, policy: RetryPolicy, error: Exception) -> float | None:
-        """Return the seconds to wait before this target is asked again; None if it is not."""
-        if self._tries >= policy.attempts or not policy.repeats(error):
-            return None
-        wait = policy.wait(self._tries, error)
-        if wait is None or (self._deadline is not None and time.perf_counter_ns() + wait * 1e9 >= self._deadline):
-            return None
-        return wait if policy.budget.take() else None
+        return wait is not None
 
     def _note(self, error: Exception, waited: float | None) -> None:
         status = error.status if isinstance(error, ProviderError) else None

@@ -22,9 +22,10 @@ import msgspec
 from streamarena.client import Timeouts
 from streamarena.errors import ConfigFileError, ConfigurationError
 from streamarena.providers.json_values import is_array, is_object
+from streamarena.relay.disconnect import DisconnectPolicy
+from streamarena.relay.limits import StreamLimits
 from streamarena.relay.settings import (
     AccessSettings,
-    DisconnectSettings,
     RelayLimits,
     RelaySettings,
     RetrySettings,
@@ -41,10 +42,11 @@ _MAX_BYTES: Final = 2**20
 _TABLES: Final[Mapping[str, type[Any]]] = {
     "limits": RelayLimits,
     "timeouts": Timeouts,
-    "disconnect": DisconnectSettings,
+    "stream": StreamLimits,
+    "disconnect": DisconnectPolicy,
     "access": AccessSettings,
 }
-_TOP: Final = ("targets", "routes", *_TABLES, "shutdown_seconds")
+_TOP: Final = ("targets", "routes", *_TABLES, "whole_reply_seconds", "shutdown_seconds")
 
 
 def read_config(path: str | Path) -> RelaySettings:
@@ -93,8 +95,9 @@ class _Reader:
         whole: dict[str, Any] = {
             name: self._table(data[name], kind, (name,)) for name, kind in _TABLES.items() if name in data
         }
-        if "shutdown_seconds" in data:
-            whole["shutdown_seconds"] = self._convert(data["shutdown_seconds"], float, ("shutdown_seconds",))
+        for name in ("whole_reply_seconds", "shutdown_seconds"):
+            if name in data:
+                whole[name] = self._convert(data[name], float, (name,))
         made = tuple(self._route(route, number, targets) for number, route in enumerate(routes))
         try:
             return RelaySettings(targets=targets, routes=made, **whole)

@@ -6,18 +6,19 @@ Not here: reading them from a file (`config_file.py`); what they do (`routing.py
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from streamarena.client import Timeouts
 from streamarena.errors import ConfigurationError
 from streamarena.providers import APIS, wire_of
+from streamarena.relay.disconnect import DisconnectPolicy
+from streamarena.relay.limits import StreamLimits
 
 __all__ = [
     "AccessSettings",
     "ChoiceSettings",
-    "DisconnectSettings",
     "RelayLimits",
     "RelaySettings",
     "RetrySettings",
@@ -126,13 +127,12 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RelayLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Size limits.
+    """Limits of the relay itself; those of one stream are `StreamLimits`.
 
     Attributes:
         request_bytes: bytes of one request's body, decompressed (status 413). Default 32 MiB.
         requests: requests served at once (503). Default 1,000.
         waiting, wait_seconds: how many may wait for a place, and how long each. Defaults 100 and 10.
-        stream_bytes: bytes of one response. Default 1 GiB. event_bytes: bytes of one event. Default 16 MiB.
         hold_bytes: bytes of a response held back while another target may still be asked. Default 64 KiB.
         idle_connections: connections to each target that are kept for reuse. Default 100.
     """
@@ -141,31 +141,12 @@ class RelayLimits(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 1000
     waiting: int = 100
     wait_seconds: float = 10.0
-    stream_bytes: int = 1024 * _MIB
-    event_bytes: int = 16 * _MIB
     hold_bytes: int = 64 * 2**10
     idle_connections: int = 100
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             _at_least(name, getattr(self, name), 0 if name in {"waiting", "wait_seconds", "idle_connections"} else 1)
-
-
-class DisconnectSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of the upstream's response when the caller leaves.
-
-    Attributes:
-        policy: "cancel" (default) closes it at once; "drain" reads on, so that its usage is known.
-        seconds, bytes: the most that is drained. Defaults 30 and 1 MiB.
-    """
-
-    policy: Literal["cancel", "drain"] = "cancel"
-    seconds: float = 30.0
-    bytes: int = _MIB
-
-    def __post_init__(self) -> None:
-        _at_least("seconds", self.seconds, 0)
-        _at_least("bytes", self.bytes, 0)
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,18 +164,24 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         targets: by name. routes: in the order in which they are tried. Without routes every request goes to one of the
             targets, by weight; with them a model that none of them matches is refused.
-        timeouts: as for `StreamClient`. shutdown_seconds: how long streams may go on once the end was asked for.
+        stream: how much one response may bring. disconnect: what becomes of a response whose caller has left.
+        timeouts: as for `StreamClient`; `first_content` holds where the caller asked for a stream.
+        whole_reply_seconds: how long the wait for a reply that is not streamed may last; 600 by default, as the SDKs
+            wait themselves. shutdown_seconds: how long streams may go on once the end was asked for.
     """
 
     targets: dict[str, TargetSettings]
     routes: tuple[RouteSettings, ...] = ()
     limits: RelayLimits = RelayLimits()
+    stream: StreamLimits = StreamLimits()
     timeouts: Timeouts = Timeouts()
-    disconnect: DisconnectSettings = DisconnectSettings()
+    disconnect: DisconnectPolicy = DisconnectPolicy()
     access: AccessSettings = AccessSettings()
+    whole_reply_seconds: float = 600.0
     shutdown_seconds: float = 30.0
 
     def __post_init__(self) -> None:
         if not self.targets:
             raise ConfigurationError("targets: a relay needs at least one")
         _at_least("shutdown_seconds", self.shutdown_seconds, 0)
+        _at_least("whole_reply_seconds", self.whole_reply_seconds, 0.001)

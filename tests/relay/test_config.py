@@ -41,7 +41,7 @@ requests = 10
 idle = 0
 connect = 3
 [disconnect]
-policy = "drain"
+mode = "drain"
 """
 
 
@@ -64,7 +64,7 @@ def test_a_whole_file_is_read_as_it_says(tmp_path):
     assert settings.timeouts.idle is None  # 0 is how a file says "no limit"
     assert settings.timeouts.connect == 3
     assert settings.timeouts.total is None
-    assert settings.disconnect.policy == "drain"
+    assert settings.disconnect.mode == "drain"
     assert settings.shutdown_seconds == 5
 
 
@@ -101,7 +101,7 @@ WRONG = {
     "a value": (f"{TARGET}weight = 0\n", 3, "weight: must be positive"),
     "a limit": (f"{TARGET}[limits]\nwaiting = 3\nrequests = 0\n", 5, "requests: must be at least 1"),
     "a timeout": (f"{TARGET}[timeouts]\nidle = -1\n", 4, "Timeouts.idle must be"),
-    "a policy": (f'{TARGET}[disconnect]\npolicy = "wait"\n', 4, "policy: Invalid enum value 'wait'"),
+    "a policy": (f'{TARGET}[disconnect]\nmode = "wait"\n', 4, "mode: Invalid enum value"),
     "an API": (f'{TARGET}api = "gemini"\n', 3, "the relay speaks"),
     "an API that nobody knows": (f'{TARGET}api = "smoke-signals"\n', 3, "smoke-signals"),
     "both keys": (f'{TARGET}key_variable = "K"\nforward_key = true\n', 4, "either"),
