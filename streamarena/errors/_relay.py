@@ -45,13 +45,15 @@ class RelayBusyError(StreamArenaError):
 
     Attributes:
         limit: how many are served at once. setting: what raises it. retry_after: seconds that the caller is told.
+        status: the HTTP status that it is told.
     """
 
-    def __init__(self, limit: int, setting: str, retry_after: float) -> None:
+    def __init__(self, limit: int, setting: str, retry_after: float, status: int = 503) -> None:
         super().__init__(f"{limit} requests are being served, and no more may wait; the limit is {setting}")
         self.limit = limit
         self.setting = setting
         self.retry_after = retry_after
+        self.status = status
 
 
 class TooManyEventsError(LimitExceededError):

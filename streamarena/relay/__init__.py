@@ -1,1 +1,29 @@
-"""The relay, and the working parts that it shares with the ASGI middleware (floor 3)."""
+"""The relay and the working parts of the ASGI middleware (floor 3)."""
+
+from __future__ import annotations
+
+from streamarena.relay.access_log import AccessLog
+from streamarena.relay.app import Relay
+from streamarena.relay.config_file import read_config
+from streamarena.relay.settings import (
+    AccessSettings,
+    ChoiceSettings,
+    RelayLimits,
+    RelaySettings,
+    RetrySettings,
+    RouteSettings,
+    TargetSettings,
+)
+
+__all__ = [
+    "Relay",
+    "RelaySettings",
+    "TargetSettings",
+    "RouteSettings",
+    "ChoiceSettings",
+    "RetrySettings",
+    "RelayLimits",
+    "AccessSettings",
+    "AccessLog",
+    "read_config",
+]

@@ -58,6 +58,8 @@ class ExchangeFinished:
         stream: what the tap saw; None for a response that is not a stream, or is compressed.
         drained: whether the stream was read on after its client had left.
         kept_alive: keep-alive comments sent.
+        target: of the relay's, which answered last; empty where none was asked. attempts: how often one was asked.
+        request_bytes: of the request's body.
     """
 
     number: int
@@ -73,6 +75,9 @@ class ExchangeFinished:
     stream: TapSummary | None
     drained: bool = False
     kept_alive: int = 0
+    target: str = ""
+    attempts: int = 0
+    request_bytes: int = 0
 
 
 ExchangeMoment: TypeAlias = ResponseStarted | FirstContentSent | ExchangeFinished

@@ -1,0 +1,198 @@
+"""One upstream's response, passed on to the caller: read by the tap, translated where the two speak differently.
+
+Invariants: without translation every byte goes out as it came, in order; a piece is read by the tap before it is sent
+on, so that a limit ends the stream in front of what passes it; while the caller takes nothing the upstream is not read
+and its clock stands still; a caller that has left is sent nothing, and what is drained for its sake is counted.
+Cost of a piece: one wake-up, one call of the tap, one message.
+Not here: attempts, and what becomes of an error (`exchange.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from streamarena.errors import BodyTooLargeError, StreamTruncatedError
+from streamarena.relay.asgi import Headers, field, media_type, replaced, stream_headers, without
+from streamarena.relay.fields import response_fields
+from streamarena.relay.intake import ClientLeftError
+from streamarena.relay.tap import StreamTap, is_tapped
+from streamarena.relay.translation import ReplyTranslator
+
+if TYPE_CHECKING:
+    from streamarena.client import RawResponse
+    from streamarena.client.clock import ContentClock
+    from streamarena.memory import Arena
+    from streamarena.relay.caller import Caller
+    from streamarena.relay.services import Services
+    from streamarena.relay.translation import TranslatedRequest
+
+__all__ = ["Passage"]
+
+_BLOCKED_SECONDS: Final = 0.05
+"""So long in sending is a caller that takes nothing: the upstream's clock begins anew."""
+
+
+class Passage:
+    """Passes one response on.
+
+    Args:
+        services: the relay's. caller: who gets it. clock: of the upstream's content.
+        response: from the upstream. api: that it is written in; None where nobody knows.
+        request_api: that the caller speaks. translated: how the request was; None where both speak the same.
+        arena: the request's. started: `time.perf_counter_ns` of its start.
+
+    Attributes:
+        tap: None for what is no stream, or compressed. streaming: whether the caller gets a stream.
+        received: bytes of the body so far.
+    """
+
+    __slots__ = (
+        "_caller",
+        "_clock",
+        "_drain_to",
+        "_limit",
+        "_response",
+        "_sending",
+        "received",
+        "streaming",
+        "tap",
+        "translator",
+    )
+
+    def __init__(
+        self,
+        services: Services,
+        caller: Caller,
+        clock: ContentClock,
+        response: RawResponse,
+        *,
+        api: str | None,
+        request_api: str | None,
+        translated: TranslatedRequest | None,
+        arena: Arena,
+        started: int,
+    ) -> None:
+        self._caller = caller
+        self._clock = clock
+        self._response = response
+        self._limit = services.settings.stream.stream_bytes
+        self._drain_to: int | None = None
+        self._sending = False
+        self.received = 0
+        self.tap: StreamTap | None = None
+        self.translator: ReplyTranslator | None = None
+        headers = response_fields(response.headers)
+        content_type = field(headers, b"content-type")
+        encoded = field(headers, b"content-encoding") not in {None, "identity"}
+        if is_tapped(media_type(headers)) and not encoded:
+            stream = services.settings.stream
+            self.tap = StreamTap(content_type, arena, api=api, limits=stream, started=started, manager=services.memory)
+        self.streaming = self.tap is not None
+        if translated is not None:
+            assert api is not None
+            assert request_api is not None
+            self.streaming = translated.stream
+            self.translator = ReplyTranslator(
+                api,
+                request_api,
+                content_type=content_type,
+                stream=translated.stream,
+                include_usage=translated.include_usage,
+                created=int(time.time()),
+                event_bytes=services.settings.stream.event_bytes,
+            )
+            headers = _translated_fields(headers, self.translator.content_type, translated.dropped)
+        caller.begin(response.status, stream_headers(headers) if self.streaming else headers)
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether something of the stream's own form may be said now, and nothing of another piece is in between."""
+        if self._sending or not self.streaming:
+            return False
+        return self.translator is not None or (self.tap is not None and self.tap.at_boundary)
+
+    def drain(self, more: int) -> None:
+        """Read so many bytes more and no further: the caller has left."""
+        self._drain_to = self.received + more
+
+    async def run(self, *, hold: bool, commit: Callable[[], Awaitable[None]]) -> None:
+        """Pass all of it on.
+
+        Args:
+            hold: whether another attempt may follow: then nothing is sent before the first content, or, of what is no
+                stream, before its end.
+            commit: sends what was held back.
+
+        Raises:
+            ProviderError: the provider's error in front of any content, where `hold` was asked for; or in place of a
+                reply that is not streamed.
+            StreamArenaError: the response broke off, or passed a limit.
+            ClientLeftError: so much was drained as may be.
+        """
+        whole = self.translator is not None and not self.streaming
+        if not hold and not whole:
+            await commit()
+        while batch := await self._response.next_batch():
+            data = batch[0] if len(batch) == 1 else b"".join(batch)
+            self.received += len(data)
+            self._read(data)
+            if self.translator is not None:
+                data = self.translator.feed(data)
+            if self._caller.left:
+                if self._drain_to is not None and self.received > self._drain_to:
+                    raise ClientLeftError
+            elif data:
+                await self._send(data)
+            if self._caller.holding and self.tap is not None and not whole:
+                if self.tap.first_content_at is not None:
+                    await commit()
+                elif self.tap.error is not None:
+                    raise self.tap.error
+        await self._end(commit)
+
+    def _read(self, data: bytes) -> None:
+        """Let the tap read a piece, and the clock know of content."""
+        tap = self.tap
+        if tap is not None:
+            tap.feed(data)
+            if tap.last_content_at == tap.last_at:
+                self._clock.content(tap.last_at)
+            return
+        self._clock.content(time.perf_counter_ns())
+        if self.received > self._limit:
+            raise BodyTooLargeError(self._limit, self.received, "StreamLimits.stream_bytes")
+
+    async def _send(self, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        self._sending = True
+        await self._caller.write(data)
+        self._sending = False
+        if loop.time() - before > _BLOCKED_SECONDS:
+            self._clock.hold()
+            self._clock.release()  # it counts from now
+
+    async def _end(self, commit: Callable[[], Awaitable[None]]) -> None:
+        rest, complete = b"", True
+        if self.tap is not None:
+            self.tap.finish()
+            complete = self.tap.complete is not False or self.tap.error is not None
+        if self.translator is not None:
+            rest, complete = self.translator.finish()
+            if self.translator.error is not None and not self.streaming:
+                raise self.translator.error
+            if not complete and self.translator.error is None:
+                raise StreamTruncatedError("the body ended without the provider's own end of the stream", self.received)
+        if not complete and self._caller.holding:
+            raise StreamTruncatedError("the body ended without the provider's own end of the stream", self.received)
+        await commit()
+        await self._caller.end(rest)
+
+
+def _translated_fields(headers: Headers, content_type: str, dropped: tuple[str, ...]) -> Headers:
+    fields = without(headers, b"content-type", b"content-length", b"content-encoding", b"cache-control")
+    fields.insert(0, (b"content-type", content_type.encode("ascii")))
+    return replaced(fields, b"x-streamarena-dropped", ", ".join(dropped)) if dropped else fields
