@@ -25,6 +25,7 @@ _EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "brotli": ("brotli",),
     "bedrock": ("botocore",),
     "testing": ("trustme",),
+    "asgi": ("uvicorn",),
     "report": ("matplotlib",),
     "ray": ("ray",),
 }

@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "Run hundreds of streams against an embedded fake model server.",
     "chat": "Ask a model one question and print the answer as it streams.",
     "load": "Load-test a model server and say how far the figures can be trusted.",
+    "serve": "Relay model requests: watch, limit, route and translate them.",
     "doctor": "Say which implementations are active and what is installed.",
     "decode": "Print a recorded stream as events, chunks or its final message.",
     "fake-llm": "Serve a fake model on loopback, with delays and faults.",

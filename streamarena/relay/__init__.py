@@ -5,6 +5,7 @@ from __future__ import annotations
 from streamarena.relay.access_log import AccessLog
 from streamarena.relay.app import Relay
 from streamarena.relay.config_file import read_config
+from streamarena.relay.operations import Metrics, find_metrics
 from streamarena.relay.settings import (
     AccessSettings,
     ChoiceSettings,
@@ -25,5 +26,7 @@ __all__ = [
     "RelayLimits",
     "AccessSettings",
     "AccessLog",
+    "Metrics",
+    "find_metrics",
     "read_config",
 ]

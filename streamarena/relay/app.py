@@ -18,7 +18,7 @@ from streamarena.relay.access import Access
 from streamarena.relay.asgi import response_messages
 from streamarena.relay.exchange import Exchange
 from streamarena.relay.failures import error_body
-from streamarena.relay.intake import API_PATHS
+from streamarena.relay.intake import API_PATHS, path_of
 from streamarena.relay.operations import OWN_PATHS, Metrics, model_list
 from streamarena.relay.places import Places
 from streamarena.relay.routing import Router
@@ -120,13 +120,12 @@ class Relay:
     # ------------------------------------------------------------ private
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"][len(scope.get("root_path", "")) :]
+        path = path_of(scope)
         if path in OWN_PATHS:
             await self._own(path, send)
             return
         if self.draining:
-            api = API_PATHS.get(path.encode("utf-8", "replace"))
-            body = error_body(api, 503, "the relay is being shut down")
+            body = error_body(API_PATHS.get(path), 503, "the relay is being shut down")
             headers = [(b"retry-after", b"1"), (b"connection", b"close")]
             for message in response_messages(503, body, _JSON, headers):
                 await send(message)

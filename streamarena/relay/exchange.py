@@ -21,14 +21,14 @@ from streamarena.client.connection import ResponseHead
 from streamarena.client.observers import notify
 from streamarena.client.rejection import rejection
 from streamarena.client.retry import Course
-from streamarena.errors import StreamArenaError, StreamTruncatedError
+from streamarena.errors import StreamArenaError, StreamTimeoutError, StreamTruncatedError
 from streamarena.memory import Arena
 from streamarena.relay.answers import Refusal, answer_for, told
 from streamarena.relay.caller import Caller
 from streamarena.relay.disconnect import DisconnectWatch
 from streamarena.relay.failures import stream_failure
-from streamarena.relay.intake import ClientLeftError, RelayRequest, read_request, with_model
-from streamarena.relay.observing import ExchangeFinished, ResponseStarted
+from streamarena.relay.intake import API_PATHS, ClientLeftError, RelayRequest, path_of, read_request, with_model
+from streamarena.relay.observing import ExchangeFinished, FirstContentSent, ResponseStarted
 from streamarena.relay.passing import Passage
 from streamarena.relay.translation import translate_request
 
@@ -84,10 +84,11 @@ class Exchange:
                 try:
                     await self._serve(watch)
                 except asyncio.CancelledError as cancelled:
-                    if self._stopped is None or self._task is None or self._task.uncancel():
+                    stopped = self._taken_back()
+                    if stopped is None:
                         self._error = cancelled
                         raise
-                    await self._fail(self._stopped)
+                    await self._fail(stopped)
                 except Exception as error:  # noqa: BLE001 - every failure becomes an answer, and the observers' to tell
                     await self._fail(error)
         finally:
@@ -160,10 +161,16 @@ class Exchange:
                 translated=translated,
                 arena=self._arena,
                 started=self._started,
+                on_content=self._content_sent if self._services.observers else None,
             )
             if self._caller.left:
                 passage.drain(self._services.settings.disconnect.bytes)
             await passage.run(hold=course.may_go_on, commit=self._commit)
+        except asyncio.CancelledError:
+            stopped = self._taken_back() if isinstance(self._stopped, StreamTimeoutError) else None
+            if stopped is None:
+                raise
+            raise stopped from None
         finally:
             self._asking = False
             if response is not None:
@@ -193,6 +200,10 @@ class Exchange:
             moment = ResponseStarted(self._number, self._path, self._caller.status, streaming, seconds)
             notify(self._services.observers, moment)
 
+    def _content_sent(self) -> None:
+        seconds = self._seconds(time.perf_counter_ns())
+        notify(self._services.observers, FirstContentSent(self._number, self._path, seconds))
+
     # ------------------------------------------------------------ what ends it early
 
     def _stop(self, error: BaseException) -> None:
@@ -200,6 +211,13 @@ class Exchange:
         if self._stopped is None and not self._over and self._task is not None:
             self._stopped = error
             self._task.cancel()
+
+    def _taken_back(self) -> BaseException | None:
+        """Take this task's cancellation of itself back; return why it was, or None where it came from outside."""
+        if self._stopped is None or self._task is None or self._task.uncancel():
+            return None
+        stopped, self._stopped = self._stopped, None
+        return stopped
 
     def _caller_left(self) -> None:
         """Take the caller's leaving: end everything, or read on for a while so that the usage is known."""
@@ -223,7 +241,7 @@ class Exchange:
         if caller.left or isinstance(error, ClientLeftError):
             caller.left = True
             return
-        api = None if self._request is None else self._request.api
+        api = API_PATHS.get(path_of(self._scope))
         if caller.status is None:
             if caller.holding and passage is not None and passage.tap is not None and error is passage.tap.error:
                 await self._commit()  # the upstream's own stream says it

@@ -27,12 +27,12 @@ from streamarena.errors import (
 )
 from streamarena.relay.asgi import Headers, Receive, Scope, without
 
-__all__ = ["API_PATHS", "ClientLeftError", "RelayRequest", "check_line", "read_request", "with_model"]
+__all__ = ["API_PATHS", "ClientLeftError", "RelayRequest", "check_line", "path_of", "read_request", "with_model"]
 
-API_PATHS: Final[Mapping[bytes, str]] = {
-    b"/v1/chat/completions": "openai-chat",
-    b"/v1/responses": "openai-responses",
-    b"/v1/messages": "anthropic",
+API_PATHS: Final[Mapping[str, str]] = {
+    "/v1/chat/completions": "openai-chat",
+    "/v1/responses": "openai-responses",
+    "/v1/messages": "anthropic",
 }
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADER_BYTES: Final = 64 * 2**10
@@ -87,7 +87,7 @@ async def read_request(scope: Scope, receive: Receive, max_bytes: int) -> RelayR
     method, path = check_line(scope)
     headers: Headers = list(scope["headers"])
     length, coding = _check_fields(headers)
-    api = API_PATHS.get(path) if method == "POST" else None
+    api = API_PATHS.get(path.decode("ascii")) if method == "POST" else None
     if length is not None and length > max_bytes:
         raise _too_large(max_bytes)
     body = await _read_body(receive, max_bytes)
@@ -100,6 +100,12 @@ async def read_request(scope: Scope, receive: Receive, max_bytes: int) -> RelayR
     elif body and not coding and method == "POST":
         _look_into(request, strict=False)
     return request
+
+
+def path_of(scope: Scope) -> str:
+    """Return the decoded path of a request, below the mount point."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(root) :] if root and path.startswith(root + "/") else path
 
 
 def check_line(scope: Scope) -> tuple[str, bytes]:

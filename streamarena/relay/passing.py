@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from streamarena.errors import BodyTooLargeError, StreamTruncatedError
+from streamarena.errors import BodyTooLargeError, LimitExceededError, StreamTruncatedError
 from streamarena.relay.asgi import Headers, field, media_type, replaced, stream_headers, without
 from streamarena.relay.fields import response_fields
 from streamarena.relay.intake import ClientLeftError
@@ -43,6 +43,7 @@ class Passage:
         response: from the upstream. api: that it is written in; None where nobody knows.
         request_api: that the caller speaks. translated: how the request was; None where both speak the same.
         arena: the request's. started: `time.perf_counter_ns` of its start.
+        on_content: called once, when the first content of a stream has gone to the caller.
 
     Attributes:
         tap: None for what is no stream, or compressed. streaming: whether the caller gets a stream.
@@ -54,6 +55,7 @@ class Passage:
         "_clock",
         "_drain_to",
         "_limit",
+        "_on_content",
         "_response",
         "_sending",
         "received",
@@ -74,11 +76,13 @@ class Passage:
         translated: TranslatedRequest | None,
         arena: Arena,
         started: int,
+        on_content: Callable[[], None] | None = None,
     ) -> None:
         self._caller = caller
         self._clock = clock
         self._response = response
         self._limit = services.settings.stream.stream_bytes
+        self._on_content = on_content
         self._drain_to: int | None = None
         self._sending = False
         self.received = 0
@@ -136,9 +140,7 @@ class Passage:
         if not hold and not whole:
             await commit()
         while batch := await self._response.next_batch():
-            data = batch[0] if len(batch) == 1 else b"".join(batch)
-            self.received += len(data)
-            self._read(data)
+            data = await self._read(batch)
             if self.translator is not None:
                 data = self.translator.feed(data)
             if self._caller.left:
@@ -151,19 +153,30 @@ class Passage:
                     await commit()
                 elif self.tap.error is not None:
                     raise self.tap.error
+            if self._on_content is not None and self.tap is not None and self.tap.first_content_at is not None:
+                self._on_content()
+                self._on_content = None
         await self._end(commit)
 
-    def _read(self, data: bytes) -> None:
-        """Let the tap read a piece, and the clock know of content."""
+    async def _read(self, batch: list[bytes]) -> bytes:
+        """Let the tap read what one read brought, and the clock know of content; return it as one piece."""
         tap = self.tap
-        if tap is not None:
-            tap.feed(data)
-            if tap.last_content_at == tap.last_at:
-                self._clock.content(tap.last_at)
-            return
-        self._clock.content(time.perf_counter_ns())
-        if self.received > self._limit:
-            raise BodyTooLargeError(self._limit, self.received, "StreamLimits.stream_bytes")
+        for number, piece in enumerate(batch):
+            self.received += len(piece)
+            try:
+                if tap is not None:
+                    tap.feed(piece)
+                elif self.received > self._limit:
+                    raise BodyTooLargeError(self._limit, self.received, "StreamLimits.stream_bytes")
+            except LimitExceededError:
+                if number and self.translator is None and not self._caller.left:
+                    await self._send(b"".join(batch[:number]))  # what came in front of the limit is within it
+                raise
+        if tap is None:
+            self._clock.content(time.perf_counter_ns())
+        elif tap.last_content_at == tap.last_at:
+            self._clock.content(tap.last_at)
+        return batch[0] if len(batch) == 1 else b"".join(batch)
 
     async def _send(self, data: bytes) -> None:
         loop = asyncio.get_running_loop()

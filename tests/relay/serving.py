@@ -1,38 +1,43 @@
-"""A relay, or any other ASGI application, behind a real uvicorn on a free port, in the running loop."""
+"""A relay, or any other ASGI application, behind uvicorn's HTTP on a free port, in the running loop.
+
+Uvicorn's own main loop looks ten times a second whether it is to end; tests do not wait for that.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+from uvicorn.server import ServerState
 
 from streamarena.relay import Relay
+from streamarena_adapters.uvicorn import RelayProtocol
 
 
 @asynccontextmanager
 async def serve(app, **options) -> AsyncIterator[str]:
     """Serve an application; give its address."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen(512)
-    config = uvicorn.Config(
-        app, log_level="error", lifespan="on", access_log=False, timeout_graceful_shutdown=1, http="httptools", **options
-    )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None
-    running = asyncio.create_task(server._serve(sockets=[listening]))
+    config = uvicorn.Config(app, http=RelayProtocol, lifespan="off", log_level="critical", access_log=False, **options)
+    config.load()
+    state = ServerState()
+
+    def connected():
+        return config.http_protocol_class(config=config, server_state=state, app_state={})
+
+    server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0)
     try:
-        while not server.started:
-            assert not running.done(), running.exception()
-            await asyncio.sleep(0.005)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        server.should_exit = True
-        await running
-        listening.close()
+        server.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        tasks = list(state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
@@ -40,4 +45,7 @@ async def serve_relay(settings, observers=(), environment=None, **options):
     """Serve a relay; give its address and itself."""
     relay = Relay(settings, observers=observers, environment=environment or {}, **options)
     async with serve(relay) as url:
-        yield url, relay
+        try:
+            yield url, relay
+        finally:
+            relay.close()
