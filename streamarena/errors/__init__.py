@@ -9,7 +9,8 @@ without parsing text. A limit that was met names itself and the setting that rai
     │   └── ConfigFileError             a configuration file is wrong; `.file`, `.line`
     ├── MemoryScopeError                misuse of a request scope
     │   ├── ScopeClosedError            a span, lease or arena used after its scope ended
-    │   │   └── BufferReleasedError     a pooled buffer used after it was given back
+    │   │   └── ReleasedError           a pooled object, file or shared payload used after it was given back
+    │   │       └── BufferReleasedError a pooled buffer
     │   ├── NoScopeError                `current_arena()` where no scope is open
     │   ├── WrongThreadError            an arena used from a thread that does not own it
     │   └── QuotaExceededError          a scope asked for more bytes than its quota
@@ -81,6 +82,7 @@ from streamarena.errors._memory import (
     NoScopeError,
     PoolError,
     QuotaExceededError,
+    ReleasedError,
     ScopeClosedError,
     StaleHandleError,
     WrongThreadError,
@@ -134,6 +136,7 @@ __all__ = [
     "ConfigFileError",
     "MemoryScopeError",
     "ScopeClosedError",
+    "ReleasedError",
     "BufferReleasedError",
     "NoScopeError",
     "WrongThreadError",

@@ -17,12 +17,19 @@ class ScopeClosedError(MemoryScopeError):
         self.label = label
 
 
-class BufferReleasedError(ScopeClosedError):
-    """A pooled buffer was used after it was given back: by `release()`, its `with` block, or the end of its scope."""
+class ReleasedError(ScopeClosedError):
+    """Something was used after it was given back: by `release()`, its `with` block, or the end of its scope."""
+
+    def __init__(self, what: str, taker: str) -> None:
+        MemoryScopeError.__init__(self, f"the {what} was given back to {taker}, and is no longer this holder's")
+        self.label = None
+
+
+class BufferReleasedError(ReleasedError):
+    """A pooled buffer was used after it was given back."""
 
     def __init__(self) -> None:
-        MemoryScopeError.__init__(self, "the buffer was given back to its pool and may be somebody else's by now")
-        self.label = None
+        super().__init__("buffer", "its pool")
 
 
 class NoScopeError(MemoryScopeError):

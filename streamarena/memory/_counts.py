@@ -28,3 +28,7 @@ class Counter:
             reads = self._reads
             self._reads += 1
             return self.add() - reads
+
+    def after_fork(self) -> None:
+        """Start afresh in a forked child: another thread of the parent may have held the lock."""
+        self._lock = Lock()

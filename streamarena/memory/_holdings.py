@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from types import CoroutineType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -36,8 +37,15 @@ class Deferred:
         self._call = call
 
     def release(self) -> None:
-        """Make the call; what it returns says nothing about views."""
-        self._call()
+        """Make the call; what it returns says nothing about views.
+
+        Raises:
+            TypeError: it returned a coroutine, which nobody would await.
+        """
+        result = self._call()
+        if isinstance(result, CoroutineType):
+            result.close()
+            raise TypeError(f"{self._call!r:.80} is a coroutine function; the end of a scope awaits nothing")
 
 
 class Holdings:

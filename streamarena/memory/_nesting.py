@@ -16,13 +16,18 @@ from threading import Lock, get_ident
 from typing import TYPE_CHECKING
 
 from streamarena.errors import QuotaExceededError
+from streamarena.memory._forks import after_fork
 
 if TYPE_CHECKING:
     from streamarena.memory._holdings import Holdings
     from streamarena.memory._spans import Chunk
     from streamarena.memory.arena import Arena
 
-_quota_lock = Lock()  # one for all: only scopes under a quota use it, and scopes of several threads may share a quota
+
+class _Quotas:
+    """One lock for all: only scopes under a quota use it, and scopes of several threads may share a quota."""
+
+    lock = Lock()
 
 
 def charge(arena: Arena, size: int, kind: str) -> None:
@@ -31,7 +36,7 @@ def charge(arena: Arena, size: int, kind: str) -> None:
     Raises:
         QuotaExceededError: one of them would be passed.
     """
-    with _quota_lock:
+    with _Quotas.lock:
         metered = [(around, used) for around in _outwards(arena) if (used := around._used) is not None]
         for around, used in metered:
             if around.quota is not None and sum(used.values()) + size > around.quota:
@@ -42,7 +47,7 @@ def charge(arena: Arena, size: int, kind: str) -> None:
 
 def uncharge(arena: Arena, used: dict[str, int]) -> None:
     """Take bytes off every quota around an arena, by kind."""
-    with _quota_lock:
+    with _Quotas.lock:
         for around in _outwards(arena):
             if around._used is not None:
                 for kind, size in used.items():
@@ -94,6 +99,13 @@ def hand_over(arena: Arena, held: Holdings) -> None:
     theirs.chunks.append(chunk)
     borrower._views += arena._views
     held.chunks.remove(chunk)
+
+
+def _after_fork() -> None:
+    _Quotas.lock = Lock()
+
+
+after_fork(_after_fork)
 
 
 def _outwards(arena: Arena) -> Iterator[Arena]:

@@ -25,19 +25,19 @@ from __future__ import annotations
 import traceback
 import warnings
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from sys import getsizeof
 from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, TypeVar, overload
 
-from streamarena.errors import ConfigurationError, MemoryScopeError, NoScopeError, ScopeClosedError, WrongThreadError
+from streamarena.errors import MemoryScopeError, NoScopeError, ScopeClosedError, WrongThreadError
+from streamarena.memory._arena_stats import ArenaStats, tree_lines
+from streamarena.memory._checks import check_setting, check_size
 from streamarena.memory._holdings import Deferred, Holdings, Releasable
 from streamarena.memory._nesting import borrow, charge, end_loan, hand_over, uncharge
 from streamarena.memory._spans import Chunk, Span, SpanAllocator
-from streamarena.memory.buffers import check_size
 from streamarena.memory.resources import ArenaResources, default_resources
 from streamarena.memory.tracking import new_slot
 
@@ -81,34 +81,6 @@ def current_arena() -> Arena:
     return arena
 
 
-@dataclass(frozen=True, slots=True)
-class ArenaStats:
-    """What an arena has taken; the figures stay readable after its end.
-
-    Attributes:
-        bytes: in spans now; object_bytes, buffer_bytes: charged for objects and pooled buffers.
-        allocations: spans cut so far; peak: most span bytes at once; total_bytes: all bytes that went through spans.
-        leases: leased and not yet given back; objects: kept to the end.
-        escaped: chunks and leases whose views outlived the scope; failed_releases: releases that raised.
-        section_bytes, section_mallocs: what malloc gave to its sections; see `Arena.section`.
-    """
-
-    label: str | None
-    closed: bool
-    bytes: int
-    object_bytes: int
-    buffer_bytes: int
-    allocations: int
-    peak: int
-    total_bytes: int
-    leases: int
-    objects: int
-    escaped: int
-    failed_releases: int
-    section_bytes: int
-    section_mallocs: int
-
-
 class Arena(SpanAllocator):
     """What one request takes, from its opening to `close()`.
 
@@ -132,7 +104,8 @@ class Arena(SpanAllocator):
         parent: Arena | None = None,
         resources: ArenaResources | None = None,
     ) -> None:
-        _check_quota(quota)
+        if quota is not None:
+            check_setting("request_scope(quota=...)", quota)
         SpanAllocator.__init__(self, label)
         self.quota = quota
         self.parent = parent
@@ -227,13 +200,25 @@ class Arena(SpanAllocator):
 
         Raises:
             ScopeClosedError, WrongThreadError: as `alloc_bytes`. The item then is still the caller's.
+            TypeError: it has no `release()`.
         """
-        self._usable().take(item)
+        held = self._usable()
+        if not callable(getattr(item, "release", None)):
+            raise TypeError(f"a lease needs a release() to be given back by, and {item!r:.80} has none")
+        held.take(item)
         return item
 
     def defer(self, call: Callable[[], object]) -> None:
-        """Call `call()` when the scope ends, in its turn among the leases. It must not need to be awaited."""
-        self.lease(Deferred(call))
+        """Call `call()` when the scope ends, in its turn among the leases. It must not need to be awaited.
+
+        Raises:
+            ScopeClosedError, WrongThreadError: as `alloc_bytes`.
+            TypeError: it cannot be called.
+        """
+        held = self._usable()
+        if not callable(call):  # pyright: ignore[reportUnnecessaryComparison] - callers without a type checker
+            raise TypeError(f"defer takes a function to call, not {call!r:.80}")
+        held.take(Deferred(call))
 
     def buffer(self, size: int) -> PooledBuffer:
         """Lease a pooled buffer of at least `size` bytes for the rest of the scope.
@@ -310,7 +295,7 @@ class Arena(SpanAllocator):
 
     def tree(self) -> str:
         """Draw this scope and the open ones nested in it, one a line, with what each has taken."""
-        return "\n".join(self._lines(0))
+        return "\n".join(tree_lines(self))
 
     def __enter__(self) -> Self:
         return self
@@ -414,15 +399,6 @@ class Arena(SpanAllocator):
             f"{len(failures)} releases failed at the end of request scope {self._label!r}", failures
         )
 
-    def _lines(self, depth: int) -> Iterator[str]:
-        stats = self.stats()
-        yield (
-            f"{'  ' * depth}{self._label or 'scope'}: {stats.bytes} bytes in {stats.allocations} spans, "
-            f"{stats.objects} objects, {stats.leases} leases"
-        )
-        for child in self.children():
-            yield from child._lines(depth + 1)
-
 
 class RequestScope:
     """Opens an arena, binds it to the context, and ends it. Made by `request_scope()`; used once."""
@@ -430,7 +406,8 @@ class RequestScope:
     __slots__ = ("_arena", "_label", "_quota", "_resources")
 
     def __init__(self, quota: int | None, label: str | None, resources: ArenaResources | None) -> None:
-        _check_quota(quota)
+        if quota is not None:
+            check_setting("request_scope(quota=...)", quota)
         self._quota = quota
         self._label = label
         self._resources = resources
@@ -478,11 +455,6 @@ def request_scope(
             and failed releases are notes on it.
     """
     return RequestScope(quota, label, resources)
-
-
-def _check_quota(quota: object) -> None:
-    if quota is not None and (not isinstance(quota, int) or quota < 0):
-        raise ConfigurationError(f"a quota is a whole number of bytes, or None for no limit, not {quota!r:.80}")
 
 
 def _nearest_open(arena: Arena | None) -> Arena | None:

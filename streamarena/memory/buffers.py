@@ -22,26 +22,14 @@ from typing import Final, Self
 
 from streamarena.errors import BufferReleasedError, DoubleReleaseError
 from streamarena.memory._blocks import Block, is_exported, new_block, poison
+from streamarena.memory._checks import check_counts, check_setting, check_size
 
-__all__ = ["BUFFER_SIZES", "BufferPool", "BufferStats", "PooledBuffer", "TierStats", "check_size"]
+__all__ = ["BUFFER_SIZES", "BufferPool", "BufferStats", "PooledBuffer", "TierStats"]
 
 BUFFER_SIZES: Final = (4 << 10, 64 << 10, 1 << 20)
 """Bytes of a buffer, by tier."""
 
 _UNPOOLED = len(BUFFER_SIZES)
-
-
-def check_size(size: object) -> None:
-    """Refuse what is no number of bytes.
-
-    Raises:
-        TypeError: `size` is not an int.
-        ValueError: it is negative.
-    """
-    if not isinstance(size, int):
-        raise TypeError(f"a size is a whole number of bytes, not {size!r:.80}")
-    if size < 0:
-        raise ValueError(f"a size cannot be {size} bytes")
 
 
 class PooledBuffer:
@@ -205,11 +193,16 @@ class BufferPool:
         counts: buffers kept at most, by tier.
         idle_limit: bytes kept at most, over all tiers.
         debug: poison what comes back, and remember who took what.
+
+    Raises:
+        ConfigurationError: a limit is no whole number from 0 on.
     """
 
     def __init__(
         self, counts: tuple[int, int, int] = (100, 50, 10), idle_limit: int = 2 << 20, *, debug: bool = False
     ) -> None:
+        check_counts("BufferPool(counts=...)", counts)
+        check_setting("BufferPool(idle_limit=...)", idle_limit)
         self.counts = counts
         self.idle_limit = idle_limit
         self.debug = debug

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
+from streamarena.memory._checks import check_setting
 from streamarena.memory._spans import Chunk
 
 __all__ = ["CHUNK_SIZES", "ChunkStats", "ChunkStore"]
@@ -52,9 +53,14 @@ class ChunkStats:
 
 
 class ChunkStore:
-    """Chunks for the arenas of one manager. Safe from several threads."""
+    """Chunks for the arenas of one manager. Safe from several threads.
+
+    Raises:
+        ConfigurationError: `limit`, in bytes, is no whole number from 0 on.
+    """
 
     def __init__(self, limit: int = 1 << 20, *, debug: bool = False) -> None:
+        check_setting("ChunkStore(limit=...)", limit)
         self.limit = limit
         self.debug = debug
         self._free: dict[int, list[Chunk]] = {size: [] for size in CHUNK_SIZES}

@@ -8,17 +8,19 @@ Not here: what the limits mean in detail; each part documents its own.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
 from streamarena.errors import ConfigurationError
+from streamarena.memory._checks import check_counts, check_setting
 
-__all__ = ["ENVIRONMENT", "MemoryConfig", "parse_bytes"]
+__all__ = ["ENVIRONMENT", "MemoryConfig", "parse_bytes", "parse_count", "parse_counts", "parse_debug"]
 
 _KIB: Final = 1 << 10
 _MIB: Final = 1 << 20
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_MOST_DIGITS: Final = 15  # a petabyte; more is a slip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,50 +53,93 @@ class MemoryConfig:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value: object = getattr(self, field.name)
-            numbers: tuple[object, ...] = self.buffer_counts if field.name == "buffer_counts" else (value,)
-            if any(not isinstance(number, int) or number < 0 for number in numbers):
-                raise ConfigurationError(f"MemoryConfig.{field.name} must be a number from 0 on, not {value!r}")
-        if len(self.buffer_counts) != 3:
-            raise ConfigurationError("MemoryConfig.buffer_counts takes three numbers: for 4 KiB, 64 KiB and 1 MiB")
+            name, value = f"MemoryConfig({field.name}=...)", getattr(self, field.name)
+            if field.name == "debug":
+                if not isinstance(value, bool):
+                    raise ConfigurationError(f"{name} takes True or False, not {value!r:.80}")
+            elif field.name == "buffer_counts":
+                check_counts(name, value)
+            else:
+                check_setting(name, value)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> MemoryConfig:
-        """Read the configuration from `STREAMARENA_*` variables; those that are not set keep their defaults.
+        """Read the configuration from `STREAMARENA_*` variables; those not set, or empty, keep their defaults.
 
-        Sizes may carry a unit: `500000`, `64KiB`, `100MB`. `STREAMARENA_DEBUG` is a list of rooms; `memory` is ours.
+        Variables for bytes take a unit (`500000`, `64KiB`, `100MB`), those for counts do not. `STREAMARENA_DEBUG` is a
+        list of what to debug: `memory` is all there is.
 
         Raises:
-            ConfigurationError: a value is not a size; the message names the variable.
+            ConfigurationError: a value cannot be used; the message names the variable and what it takes.
         """
         source = os.environ if environ is None else environ
-        changes = {name: parse_bytes(source[key], key) for key, name in ENVIRONMENT.items() if source.get(key)}
-        rooms = {room.strip() for room in source.get("STREAMARENA_DEBUG", "").split(",")}
-        return cls(debug="memory" in rooms, **changes)  # type: ignore[arg-type]  # ENVIRONMENT names integer fields only
+        changes = {name: parse(source[key], key) for key, (name, parse) in ENVIRONMENT.items() if source.get(key)}
+        return cls(**changes)  # type: ignore[arg-type]  # ENVIRONMENT pairs every field with a parser of its type
 
 
-ENVIRONMENT: Final[dict[str, str]] = {
-    "STREAMARENA_ARENA_BYTES": "arena_bytes",
-    "STREAMARENA_POOL_BYTES": "pool_bytes",
-    "STREAMARENA_POOL_OBJECTS": "pool_objects",
-    "STREAMARENA_INTERNER_BYTES": "interner_bytes",
-    "STREAMARENA_INTERNER_ENTRIES": "interner_entries",
-    "STREAMARENA_TRACKING_BYTES": "tracking_bytes",
-    "STREAMARENA_FILE_BYTES": "file_bytes",
-}
-
-_UNITS = {"": 1, "b": 1, "kb": 1000, "kib": _KIB, "mb": 1000**2, "mib": _MIB, "gb": 1000**3, "gib": 1 << 30}
-_SIZE = re.compile(r"\s*([0-9]{1,15})\s*([A-Za-z]{0,3})\s*", re.ASCII)
+_UNITS: Final = {"B": 1, "kB": 1000, "KiB": _KIB, "MB": 1000**2, "MiB": _MIB, "GB": 1000**3, "GiB": 1 << 30}
+_FACTORS: Final = {"": 1, **{unit.lower(): factor for unit, factor in _UNITS.items()}}
+_DEBUGGED: Final = ("memory",)
 
 
 def parse_bytes(text: str, name: str = "size") -> int:
-    """Read a size such as `500000`, `64KiB` or `100MB`.
+    """Read a size such as `500000`, `64KiB` or `100MB`; capital and small letters are the same.
 
     Raises:
         ConfigurationError: the text is no size; `name` says which setting it was.
     """
-    match = _SIZE.fullmatch(text)
-    unit = _UNITS.get(match[2].lower()) if match else None
-    if match is None or unit is None:
-        raise ConfigurationError(f"{name}={text!r} is not a size in bytes, such as 500000, 64KiB or 100MB")
-    return int(match[1]) * unit
+    number = text.strip().rstrip(_LETTERS)
+    factor = _FACTORS.get(text.strip()[len(number) :].lower())
+    if factor is None or not _is_number(number.rstrip(" ")):
+        units = ", ".join(_UNITS)
+        raise ConfigurationError(
+            f"{name}={text!r:.80} is no size in bytes: it takes a whole number, alone or with one of the units {units}"
+        )
+    return int(number) * factor
+
+
+def parse_count(text: str, name: str = "count") -> int:
+    """Read a whole number; raises as `parse_bytes`."""
+    if not _is_number(text.strip()):
+        raise ConfigurationError(f"{name}={text!r:.80} is no count: it takes a whole number, without a unit")
+    return int(text)
+
+
+def parse_counts(text: str, name: str = "counts") -> tuple[int, ...]:
+    """Read whole numbers with commas between them; raises as `parse_bytes`."""
+    return tuple(parse_count(part, name) for part in text.split(","))
+
+
+def parse_debug(text: str, name: str = "STREAMARENA_DEBUG") -> bool:
+    """Read the list of what to debug, and tell whether memory is in it.
+
+    Raises:
+        ConfigurationError: a name in it is unknown, `1` and `true` among them.
+    """
+    wanted = [part.strip() for part in text.split(",")]
+    unknown = [part for part in wanted if part not in _DEBUGGED]
+    if unknown:
+        raise ConfigurationError(
+            f"{name}={text!r:.80} is a list of what to debug, with commas between; {unknown[0]!r:.40} is not one of: "
+            f"{', '.join(_DEBUGGED)}"
+        )
+    return "memory" in wanted
+
+
+ENVIRONMENT: Final[dict[str, tuple[str, Callable[[str, str], object]]]] = {
+    "STREAMARENA_ARENA_BYTES": ("arena_bytes", parse_bytes),
+    "STREAMARENA_POOL_BYTES": ("pool_bytes", parse_bytes),
+    "STREAMARENA_BUFFER_COUNTS": ("buffer_counts", parse_counts),
+    "STREAMARENA_POOL_OBJECTS": ("pool_objects", parse_count),
+    "STREAMARENA_INTERNER_BYTES": ("interner_bytes", parse_bytes),
+    "STREAMARENA_INTERNER_ENTRIES": ("interner_entries", parse_count),
+    "STREAMARENA_INTERNER_TEXT_BYTES": ("interner_text_bytes", parse_bytes),
+    "STREAMARENA_TRACKING_BYTES": ("tracking_bytes", parse_bytes),
+    "STREAMARENA_FILE_BYTES": ("file_bytes", parse_bytes),
+    "STREAMARENA_DEBUG": ("debug", parse_debug),
+}
+"""The setting that each variable sets, and what reads it."""
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS

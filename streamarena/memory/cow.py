@@ -13,7 +13,8 @@ from __future__ import annotations
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from streamarena.errors import ScopeClosedError
+from streamarena.errors import ReleasedError
+from streamarena.memory._forks import after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,11 @@ __all__ = ["CopyOnWrite", "copy_containers"]
 
 T = TypeVar("T")
 
-_lock = RLock()  # one for all, held for the change of a count; reentrant, because a finalizer may run inside
+
+class _Counts:
+    """One lock for all, held for the change of a count; reentrant, because a finalizer may run inside."""
+
+    lock = RLock()
 
 
 class _Payload(Generic[T]):
@@ -52,7 +57,7 @@ class CopyOnWrite(Generic[T]):
         """The payload, for reading.
 
         Raises:
-            ScopeClosedError: this holder was released.
+            ReleasedError: this holder was released; so do all other methods but `release`.
         """
         return self._held().value
 
@@ -65,7 +70,7 @@ class CopyOnWrite(Generic[T]):
         """Return another holder of the same payload. Nothing is copied."""
         payload = self._held()
         other = cast("CopyOnWrite[T]", object.__new__(CopyOnWrite))
-        with _lock:
+        with _Counts.lock:
             payload.holders += 1
         other._payload = payload
         other._copy = self._copy
@@ -76,7 +81,7 @@ class CopyOnWrite(Generic[T]):
         payload = self._held()
         if payload.holders != 1:
             fresh = _Payload(self._copy(payload.value))
-            with _lock:
+            with _Counts.lock:
                 payload.holders -= 1
             self._payload = payload = fresh
         return payload.value
@@ -84,7 +89,7 @@ class CopyOnWrite(Generic[T]):
     def replace(self, value: T) -> None:
         """Hold another payload from now on."""
         payload = self._held()
-        with _lock:
+        with _Counts.lock:
             payload.holders -= 1
         self._payload = _Payload(value)
 
@@ -96,7 +101,7 @@ class CopyOnWrite(Generic[T]):
         """Stop holding, so that those who are left may find themselves unique. Again: nothing."""
         payload, self._payload = self._payload, None
         if payload is not None:
-            with _lock:
+            with _Counts.lock:
                 payload.holders -= 1
 
     @property
@@ -106,7 +111,7 @@ class CopyOnWrite(Generic[T]):
 
     def _held(self) -> _Payload[T]:
         if self._payload is None:
-            raise ScopeClosedError("copy-on-write holder")
+            raise ReleasedError("copy-on-write holder", "the other holders")
         return self._payload
 
     def __eq__(self, other: object) -> bool:
@@ -124,6 +129,13 @@ class CopyOnWrite(Generic[T]):
     def __del__(self) -> None:
         if getattr(self, "_payload", None) is not None:
             self.release()
+
+
+def _after_fork() -> None:
+    _Counts.lock = RLock()
+
+
+after_fork(_after_fork)
 
 
 def copy_containers(value: T) -> T:

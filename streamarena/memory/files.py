@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from streamarena.errors import FileCacheFullError, FileChangedError, ScopeClosedError
+from streamarena.errors import FileCacheFullError, FileChangedError, ReleasedError
 from streamarena.memory._blocks import Block, is_exported, new_block
+from streamarena.memory._checks import check_setting
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -70,30 +71,31 @@ def _close(block: mmap.mmap) -> bool:
 
 
 class MappedFile:
-    """The content of one file, pinned until `release()` or the end of its `with` block."""
+    """The content of one file, pinned until `release()` or the end of its `with` block.
 
-    __slots__ = ("_cache", "_content", "path")
+    Attributes:
+        path: the file, as it was asked for.
+        mapped: whether it is, or was, mapped; otherwise it was read.
+    """
+
+    __slots__ = ("_cache", "_content", "mapped", "path")
 
     def __init__(self, cache: MmapCache, path: str, content: _Content) -> None:
         self._cache = cache
         self._content: _Content | None = content
         self.path = path
+        self.mapped = content.mapped
 
     @property
     def view(self) -> memoryview:
         """The bytes, read only. A slice that is kept past `release` stays valid, and counts against the limit.
 
         Raises:
-            ScopeClosedError: the file was released.
+            ReleasedError: the file was released; so do `bytes` and `len`.
         """
         if self._content is None:
-            raise ScopeClosedError("mapped file")
+            raise ReleasedError(f"content of {self.path}", "its cache")
         return self._content.view[:]
-
-    @property
-    def mapped(self) -> bool:
-        """Whether the file is mapped; otherwise it was read."""
-        return self._content is not None and self._content.mapped
 
     @property
     def released(self) -> bool:
@@ -105,6 +107,11 @@ class MappedFile:
         content, self._content = self._content, None
         if content is not None:
             self._cache._unpin(content)
+
+    def __repr__(self) -> str:
+        if self._content is None:
+            return f"<MappedFile {self.path} released>"
+        return f"<MappedFile {self.path} {'mapped' if self.mapped else 'read'}, {self._content.size} bytes>"
 
     def __bytes__(self) -> bytes:
         with self.view as view:
@@ -154,9 +161,13 @@ class MmapCache:
 
     Args:
         limit: bytes of all files that are cached, pinned or not yet released.
+
+    Raises:
+        ConfigurationError: `limit` is no whole number from 0 on.
     """
 
     def __init__(self, limit: int = 100 << 20) -> None:
+        check_setting("MmapCache(limit=...)", limit)
         self.limit = limit
         self._files: OrderedDict[tuple[str, bool], _Content] = OrderedDict()
         self._lingering: list[_Content] = []

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from streamarena.errors import CapacityExceededError, StaleHandleError
+from streamarena.memory._checks import check_setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +42,13 @@ class GenerationalArena(Generic[T]):
 
     Args:
         capacity: objects held at most.
+
+    Raises:
+        ConfigurationError: `capacity` is no whole number from 0 on.
     """
 
     def __init__(self, capacity: int = 1_000_000) -> None:
+        check_setting("GenerationalArena(capacity=...)", capacity)
         self.capacity = capacity
         self._identity = object()  # a handle names it and not the arena, which it must not keep alive
         self._values: list[T | None] = []

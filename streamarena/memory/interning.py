@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from streamarena import _native
 from streamarena.errors import CapacityExceededError, LimitExceededError, StaleHandleError
+from streamarena.memory._checks import check_setting
 from streamarena.memory._interning_py import BufferTable
 
 if TYPE_CHECKING:
@@ -77,9 +78,15 @@ class StringInterner:
         max_bytes: bytes of texts, symbols and tables together.
         max_entries: texts.
         max_text_bytes: longest text, in bytes of UTF-8; longer ones hardly ever come twice.
+
+    Raises:
+        ConfigurationError: a limit is no whole number from 0 on.
     """
 
     def __init__(self, max_bytes: int = 500_000, max_entries: int = 4096, max_text_bytes: int = 256) -> None:
+        check_setting("StringInterner(max_bytes=...)", max_bytes)
+        check_setting("StringInterner(max_entries=...)", max_entries)
+        check_setting("StringInterner(max_text_bytes=...)", max_text_bytes)
         self.max_bytes = max_bytes
         self.max_entries = max_entries
         self.max_text_bytes = max_text_bytes

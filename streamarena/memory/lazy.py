@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from streamarena.memory._checks import check_size
 from streamarena.memory.resources import default_resources
 
 if TYPE_CHECKING:
@@ -25,11 +26,15 @@ class LazyBuffer:
     Args:
         size: bytes.
         pool: where it comes from; the process's pool by default.
+
+    Raises:
+        TypeError, ValueError: `size` is no number of bytes.
     """
 
     __slots__ = ("_buffer", "_pool", "size")
 
     def __init__(self, size: int, pool: BufferPool | None = None) -> None:
+        check_size(size)
         self.size = size
         self._pool = pool
         self._buffer: PooledBuffer | None = None

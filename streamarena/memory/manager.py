@@ -16,7 +16,6 @@ Not here: threads, timers and the event loop. `trim(now)` and `profiler.sample(n
 
 from __future__ import annotations
 
-import os
 import sys
 import weakref
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from streamarena.errors import ConfigurationError
+from streamarena.memory._forks import after_fork
 from streamarena.memory.arena import RequestScope
 from streamarena.memory.config import MemoryConfig
 from streamarena.memory.files import FileCacheStats, MmapCache
@@ -270,5 +270,4 @@ def _after_fork() -> None:
         manager.after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from streamarena.errors import CapacityExceededError, DoubleReleaseError, ScopeClosedError
+from streamarena.errors import CapacityExceededError, DoubleReleaseError, ReleasedError
+from streamarena.memory._checks import check_setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -44,10 +45,10 @@ class PooledObject(Generic[T]):
         """The object.
 
         Raises:
-            ScopeClosedError: it was given back.
+            ReleasedError: it was given back.
         """
         if self._pool is None:
-            raise ScopeClosedError("pooled object")
+            raise ReleasedError("pooled object", "its pool")
         return cast("T", self._value)
 
     @property
@@ -126,6 +127,9 @@ class ObjectPool(Generic[T]):
         max_size: idle objects kept at most.
         name: stands in statistics and warnings.
         debug: remember who took what, and warn about what was not given back.
+
+    Raises:
+        ConfigurationError: `max_size` is no whole number from 0 on.
     """
 
     def __init__(
@@ -137,6 +141,7 @@ class ObjectPool(Generic[T]):
         name: str = "objects",
         debug: bool = False,
     ) -> None:
+        check_setting("ObjectPool(max_size=...)", max_size)
         self.name = name
         self.max_size = max_size
         self.debug = debug
@@ -234,9 +239,14 @@ class PoolFamily:
         name: the purpose; pools are called `name/key`.
         max_size: idle objects kept at most by each pool.
         max_pools: keys that are given a pool; more are refused, so that keys from the wire cannot grow the family.
+
+    Raises:
+        ConfigurationError: a limit is no whole number from 0 on.
     """
 
     def __init__(self, name: str, *, max_size: int = 256, max_pools: int = 64, debug: bool = False) -> None:
+        check_setting("PoolFamily(max_size=...)", max_size)
+        check_setting("PoolFamily(max_pools=...)", max_pools)
         self.name = name
         self.max_size = max_size
         self.max_pools = max_pools

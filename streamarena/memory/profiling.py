@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TypeAlias
 
+from streamarena.memory._checks import check_setting
+
 __all__ = ["LeakSlope", "MemoryProfiler", "MemoryReport", "MemorySnapshot", "Source", "spark_line"]
 
 Source: TypeAlias = Callable[[], int]
@@ -130,10 +132,14 @@ class MemoryProfiler:
 
     Args:
         sources: what to read, by name; each returns bytes or a count.
-        max_bytes: size of the history.
+        max_bytes: size of the history; at least four snapshots are kept, however small it is.
+
+    Raises:
+        ConfigurationError: `max_bytes` is no whole number from 0 on.
     """
 
     def __init__(self, sources: Mapping[str, Source], max_bytes: int = 100_000) -> None:
+        check_setting("MemoryProfiler(max_bytes=...)", max_bytes)
         self.names = tuple(sources)
         self.capacity = max(4, max_bytes // (_SNAPSHOT_BYTES + 8 * len(self.names)))
         self._sources = dict(sources)

@@ -7,11 +7,11 @@ Not here: the other parts of the memory system, which no arena needs; `manager` 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from threading import Lock
 
 from streamarena.memory._counts import Counter
+from streamarena.memory._forks import after_fork
 from streamarena.memory.buffers import BufferPool
 from streamarena.memory.chunks import ChunkStats, ChunkStore
 from streamarena.memory.config import MemoryConfig
@@ -100,6 +100,8 @@ class ArenaResources:
     def after_fork(self) -> None:
         """Start afresh in a forked child."""
         self._lock = Lock()
+        for counter in (self.opened, self.closed, self.forgotten):
+            counter.after_fork()
         self.chunks.after_fork()
         self.buffers.after_fork()
 
@@ -132,5 +134,4 @@ def _after_fork() -> None:
         _Default.resources.after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)

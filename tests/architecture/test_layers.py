@@ -28,8 +28,7 @@ MAY_TOUCH_FILES = (
 EXCEPTIONS: dict[str, set[str]] = {
     "streamarena.memory._blocks": {"mmap"},
     "streamarena.memory.config": {"os"},
-    "streamarena.memory.resources": {"os"},
-    "streamarena.memory.manager": {"os"},
+    "streamarena.memory._forks": {"os"},
 }
 
 

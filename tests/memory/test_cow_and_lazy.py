@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamarena.errors import ScopeClosedError
+from streamarena.errors import ReleasedError
 from streamarena.memory.buffers import BufferPool
 from streamarena.memory.cow import CopyOnWrite, copy_containers
 from streamarena.memory.lazy import LazyBuffer
@@ -85,7 +85,7 @@ def test_a_release_leaves_the_other_unique():
     assert second.released
     assert first.is_unique
     for use in (lambda: second.value, second.edit, second.share):
-        with pytest.raises(ScopeClosedError):
+        with pytest.raises(ReleasedError, match="copy-on-write holder was given back"):
             use()
 
 

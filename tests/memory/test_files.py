@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streamarena.errors import FileCacheFullError, FileChangedError, ScopeClosedError
+from streamarena.errors import FileCacheFullError, FileChangedError, ReleasedError
 from streamarena.memory import files
 from streamarena.memory.files import MmapCache
 
@@ -53,8 +53,11 @@ def test_a_released_file_cannot_be_read(tmp_path, immutable):
     file.release()
     file.release()
     assert file.released
-    with pytest.raises(ScopeClosedError):
-        _ = file.view
+    assert file.mapped is immutable
+    assert repr(file) == f"<MappedFile {file.path} released>"
+    for read in (lambda: file.view, lambda: bytes(file), lambda: len(file)):
+        with pytest.raises(ReleasedError, match=r"content of .*a was given back to its cache"):
+            read()
 
 
 def test_the_least_recently_used_goes_first_and_not_the_smallest(tmp_path, immutable):

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from streamarena.errors import ConfigurationError
-from streamarena.memory import MemoryConfig, MemoryManager, current_arena, default_manager, default_resources
+from streamarena.memory import (
+    BufferPool,
+    GenerationalArena,
+    MemoryConfig,
+    MemoryManager,
+    MemoryProfiler,
+    MmapCache,
+    ObjectPool,
+    PoolFamily,
+    StringInterner,
+    current_arena,
+    default_manager,
+    default_resources,
+    request_scope,
+)
 from streamarena.memory.config import ENVIRONMENT, parse_bytes
 
 
@@ -31,30 +47,90 @@ def test_sizes_may_carry_units(text, size):
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["-1", "much", "1.5MB", "1XB", "", "१", "9" * 20])
-def test_what_is_no_size_is_named(text):
-    with pytest.raises(ConfigurationError, match="STREAMARENA_FILE_BYTES"):
+@pytest.mark.parametrize("text", ["-1", "much", "1.5MB", "1XB", "1 2MB", "1_000", "MB", "", "१", "9" * 20])
+def test_what_is_no_size_is_named_with_what_is_accepted(text):
+    with pytest.raises(ConfigurationError, match=r"STREAMARENA_FILE_BYTES.*KiB, MB"):
         parse_bytes(text, "STREAMARENA_FILE_BYTES")
 
 
-@pytest.mark.parametrize(("variable", "field"), ENVIRONMENT.items())
-def test_every_environment_variable_reaches_its_setting(variable, field):
-    assert getattr(MemoryConfig.from_environ({variable: "12345"}), field) == 12345
-    with pytest.raises(ConfigurationError, match=variable):
+VALUES = {"debug": ("memory", True), "buffer_counts": ("1, 2,3", (1, 2, 3))}
+
+
+@pytest.mark.parametrize("variable", ENVIRONMENT)
+def test_every_environment_variable_reaches_its_setting(variable):
+    field, _ = ENVIRONMENT[variable]
+    text, value = VALUES.get(field, ("12345", 12345))
+    assert getattr(MemoryConfig.from_environ({variable: text}), field) == value
+    assert MemoryConfig.from_environ({variable: ""}) == MemoryConfig()
+    with pytest.raises(ConfigurationError, match=f"{variable}='lots' is"):
         MemoryConfig.from_environ({variable: "lots"})
 
 
-def test_debug_is_switched_on_by_its_room():
-    assert MemoryConfig.from_environ({"STREAMARENA_DEBUG": "client, memory"}).debug
-    assert not MemoryConfig.from_environ({"STREAMARENA_DEBUG": "client"}).debug
+def test_every_setting_has_a_variable():
+    assert {name for name, _ in ENVIRONMENT.values()} == {field.name for field in dataclasses.fields(MemoryConfig)}
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"arena_bytes": -1}, {"buffer_counts": (1, -2, 3)}, {"buffer_counts": (1, 2)}, {"pool_bytes": "2"}]
+    ("variable", "text"),
+    [
+        ("STREAMARENA_POOL_OBJECTS", "64KiB"),
+        ("STREAMARENA_INTERNER_ENTRIES", "-1"),
+        ("STREAMARENA_BUFFER_COUNTS", "1,2"),
+        ("STREAMARENA_BUFFER_COUNTS", "1,2,3,4"),
+        ("STREAMARENA_BUFFER_COUNTS", "1,2,MB"),
+    ],
+)
+def test_a_count_takes_no_unit(variable, text):
+    with pytest.raises(ConfigurationError, match="number"):
+        MemoryConfig.from_environ({variable: text})
+
+
+@pytest.mark.parametrize("text", ["1", "true", "Memory", "client", "memory,", "memory,client", "all"])
+def test_debugging_something_unknown_is_refused_with_what_is_known(text):
+    with pytest.raises(ConfigurationError, match=r"STREAMARENA_DEBUG=.*not one of: memory$"):
+        MemoryConfig.from_environ({"STREAMARENA_DEBUG": text})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"arena_bytes": -1},
+        {"buffer_counts": (1, -2, 3)},
+        {"buffer_counts": (1, 2)},
+        {"buffer_counts": [1, 2, 3]},
+        {"pool_bytes": "2"},
+        {"file_bytes": 1.5},
+        {"pool_objects": True},
+        {"debug": 1},
+    ],
+    ids=str,
 )
 def test_a_wrong_configuration_is_refused(wrong):
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         MemoryConfig(**wrong)
+
+
+PARTS = {
+    "ObjectPool(max_size=...)": lambda wrong: ObjectPool(list, max_size=wrong),
+    "PoolFamily(max_size=...)": lambda wrong: PoolFamily("x", max_size=wrong),
+    "PoolFamily(max_pools=...)": lambda wrong: PoolFamily("x", max_pools=wrong),
+    "BufferPool(counts=...)": lambda wrong: BufferPool((1, wrong, 3)),
+    "BufferPool(idle_limit=...)": lambda wrong: BufferPool(idle_limit=wrong),
+    "StringInterner(max_bytes=...)": StringInterner,
+    "StringInterner(max_entries=...)": lambda wrong: StringInterner(max_entries=wrong),
+    "StringInterner(max_text_bytes=...)": lambda wrong: StringInterner(max_text_bytes=wrong),
+    "MmapCache(limit=...)": MmapCache,
+    "GenerationalArena(capacity=...)": GenerationalArena,
+    "MemoryProfiler(max_bytes=...)": lambda wrong: MemoryProfiler({}, wrong),
+    "request_scope(quota=...)": lambda wrong: request_scope(quota=wrong),
+}
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, "10", True], ids=repr)
+@pytest.mark.parametrize("setting", PARTS)
+def test_every_part_refuses_a_wrong_limit_when_it_is_made(setting, wrong):
+    with pytest.raises(ConfigurationError, match=re.escape(f"{setting} takes a whole number from 0 on")):
+        PARTS[setting](wrong)
 
 
 def test_the_limits_reach_their_parts():
@@ -154,21 +230,24 @@ def test_malloc_tuning_says_whether_it_worked():
 
 FORK = """
 import os, threading
-from streamarena.memory import MemoryManager
+from streamarena.memory import CopyOnWrite, MemoryManager, cow, _nesting
 manager = MemoryManager()
+shared = CopyOnWrite([])
 manager.buffers.acquire(1).release()
 manager.token_pool.acquire().release()
 manager.interner.intern("x")
 manager.profiler.sample(0.0)
 locked, go = threading.Event(), threading.Event()
 def hold():
-    with manager.buffers._lock, manager.token_pool._lock, manager.interner._lock, manager.resources.chunks._lock:
+    with manager.buffers._lock, manager.token_pool._lock, manager.interner._lock, manager.resources.chunks._lock, \\
+            cow._Counts.lock, _nesting._Quotas.lock, manager.resources.opened._lock:
         locked.set(); go.wait()
 thread = threading.Thread(target=hold); thread.start(); locked.wait()
 pid = os.fork()
 if not pid:
     assert manager.stats().buffers.idle_bytes == 0
-    with manager.request_scope() as arena:
+    assert shared.share().edit() == []
+    with manager.request_scope(quota=1 << 20) as arena:
         arena.alloc_bytes(b"in the child"); arena.buffer(1); arena.lease(manager.token_pool.acquire())
     assert manager.interner.text("x") == "x"
     manager.profiler.sample(1.0)

@@ -93,6 +93,25 @@ def test_an_early_release_is_not_repeated(memory, resources):
         assert arena.stats().leases == 0
 
 
+@pytest.mark.parametrize("item", [5, None, "x", object()], ids=repr)
+def test_what_cannot_be_given_back_is_refused_at_once(memory, resources, item):
+    with memory.request_scope(resources=resources) as arena:
+        with pytest.raises(TypeError, match="release"):
+            arena.lease(item)
+        with pytest.raises(TypeError, match="function"):
+            arena.defer(item)
+        assert arena.stats().leases == 0
+
+
+def test_a_deferred_coroutine_function_is_heard_of(memory, resources):
+    async def later():
+        raise AssertionError
+
+    with pytest.raises(ExceptionGroup) as caught, memory.request_scope(resources=resources) as arena:
+        arena.defer(later)
+    assert "awaits nothing" in str(caught.value.exceptions[0])
+
+
 def test_early_releases_do_not_pile_up(memory, resources):
     with memory.request_scope(resources=resources) as arena:
         for _ in range(10_000):
