@@ -28,6 +28,8 @@ _EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "asgi": ("uvicorn",),
     "report": ("matplotlib",),
     "ray": ("ray",),
+    "otel": ("opentelemetry.metrics",),
+    "prometheus": ("prometheus_client",),
 }
 
 

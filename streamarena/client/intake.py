@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from streamarena.client.wire_state import WireState
     from streamarena.memory import Arena
-    from streamarena.providers import UsageChunk
+    from streamarena.providers import FinishChunk, StartChunk, UsageChunk
 
 __all__ = ["Intake", "Mode"]
 
@@ -48,7 +48,9 @@ class Intake:
         fresh: whether content came since the flag was last cleared.
         received: body bytes so far; count: items so far.
         problem: the provider's error, once its chunk is in the batch.
+        content: of the items, the chunks that brought text, reasoning or a part of a tool call.
         usage: the latest token counts that the provider told.
+        started, finished: the latest chunk of each kind, which names the response, and says why a choice ended.
     """
 
     __slots__ = (
@@ -60,12 +62,15 @@ class Intake:
         "_stream_bytes",
         "_wire",
         "batch",
+        "content",
         "content_type",
         "count",
+        "finished",
         "fresh",
         "held",
         "problem",
         "received",
+        "started",
         "usage",
     )
 
@@ -82,9 +87,11 @@ class Intake:
         self.held: list[WireEvent] = []
         self.fresh = False
         self.received = 0
-        self.count = 0
+        self.count = self.content = 0
         self.problem: ProviderError | None = None
         self.usage: UsageChunk | None = None
+        self.started: StartChunk | None = None
+        self.finished: FinishChunk | None = None
 
     @property
     def chosen(self) -> bool:
@@ -188,8 +195,13 @@ class Intake:
                     batch.append(chunk)
                     if chunk.is_content:
                         self.fresh = True
+                        self.content += 1
                     elif chunk.kind == "usage":
                         self.usage = chunk
+                    elif chunk.kind == "start":
+                        self.started = chunk
+                    elif chunk.kind == "finish":
+                        self.finished = chunk
                     elif chunk.kind == "error":
                         self.problem = ProviderError(chunk.message, code=chunk.code, type=chunk.type)
         finally:

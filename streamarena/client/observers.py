@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 if TYPE_CHECKING:
     from streamarena.client.result import Timings
     from streamarena.client.retry import Attempt
-    from streamarena.providers import UsageChunk
+    from streamarena.providers import FinishReason, UsageChunk
 
 __all__ = [
     "AttemptFailed",
@@ -82,7 +82,9 @@ class StreamFinished:
         outcome: see `Outcome`. error: what ended it early; None for "complete", and "left" by `break`.
         server, api, model: of the last attempt. status: of its response. attempts: all of them.
         timings: the moments of the last attempt. bytes_received, chunks: of the last attempt.
+        content_chunks: those of the chunks that brought text, reasoning or a part of a tool call.
         usage: as far as the provider has told it; with an outcome other than "complete" it may be a part.
+        response_id, response_model, finish_reason: as the provider told them, or None.
     """
 
     label: str | None
@@ -96,7 +98,11 @@ class StreamFinished:
     timings: Timings
     bytes_received: int
     chunks: int
+    content_chunks: int
     usage: UsageChunk | None
+    response_id: str | None
+    response_model: str | None
+    finish_reason: FinishReason | None
 
 
 Moment: TypeAlias = AttemptStarted | HeadersReceived | FirstContent | AttemptFailed | StreamFinished

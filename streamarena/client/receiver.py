@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from streamarena.client.progress import Progress
     from streamarena.client.result import Timings
     from streamarena.client.settings import Limits
-    from streamarena.providers import UsageChunk
 
 __all__ = ["Receiver"]
 
@@ -118,9 +117,9 @@ class Receiver:
         return self._intake.count
 
     @property
-    def usage(self) -> UsageChunk | None:
-        """Token counts as the provider has told them so far."""
-        return self._intake.usage
+    def intake(self) -> Intake:
+        """What has been made of the bytes so far."""
+        return self._intake
 
     # ------------------------------------------------------------ for the stream
 

@@ -394,7 +394,9 @@ class Session:
     def _tell_end(self, outcome: Outcome, problem: BaseException | None) -> None:
         receiver, route = self.receiver, self.route
         head = None if receiver is None else receiver.head
-        finished = StreamFinished(
+        intake = None if receiver is None else receiver.intake
+        started, finished = (None, None) if intake is None else (intake.started, intake.finished)
+        moment = StreamFinished(
             label=self._label,
             outcome=outcome,
             error=problem,
@@ -406,9 +408,13 @@ class Session:
             timings=self.timings,
             bytes_received=receiver.received if receiver else 0,
             chunks=receiver.count if receiver else 0,
-            usage=receiver.usage if receiver else None,
+            content_chunks=intake.content if intake else 0,
+            usage=intake.usage if intake else None,
+            response_id=started.id if started else None,
+            response_model=started.model if started else None,
+            finish_reason=finished.reason if finished else None,
         )
-        notify(self._services.observers, finished)
+        notify(self._services.observers, moment)
 
 
 def _outcome(receiver: Receiver | None, error: BaseException | None) -> tuple[Outcome, BaseException | None]:

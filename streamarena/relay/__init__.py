@@ -5,6 +5,13 @@ from __future__ import annotations
 from streamarena.relay.access_log import AccessLog
 from streamarena.relay.app import Relay
 from streamarena.relay.config_file import read_config
+from streamarena.relay.observing import (
+    ExchangeFinished,
+    ExchangeMoment,
+    ExchangeObserver,
+    FirstContentSent,
+    ResponseStarted,
+)
 from streamarena.relay.operations import Metrics, find_metrics
 from streamarena.relay.settings import (
     AccessSettings,
@@ -26,6 +33,11 @@ __all__ = [
     "RelayLimits",
     "AccessSettings",
     "AccessLog",
+    "ExchangeObserver",
+    "ExchangeMoment",
+    "ResponseStarted",
+    "FirstContentSent",
+    "ExchangeFinished",
     "Metrics",
     "find_metrics",
     "read_config",
