@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamarena.client.receive_buffer import ReceiveBuffer
+    from streamarena.memory.tracking import AllocationSlot
 
 __all__ = ["Connection", "Exchange", "ResponseHead"]
 
@@ -102,6 +103,7 @@ class Connection(asyncio.BufferedProtocol):
         "_receive_buffer",
         "_received",
         "_response_started",
+        "_section",
         "_transport",
         "last_used",
         "on_body",
@@ -125,6 +127,7 @@ class Connection(asyncio.BufferedProtocol):
         self.on_body = self._parts.append  # httptools calls it for each fragment: no frame of Python for any
         self._parser = httptools.HttpResponseParser(self)
         self._exchange: Exchange | None = None
+        self._section: AllocationSlot | None = None  # of the exchange's arena, while allocations are counted
         self._headers: dict[str, str] = {}
         self._lost = False
         self._complete = False
@@ -152,8 +155,13 @@ class Connection(asyncio.BufferedProtocol):
         """Whether any byte of the current response has come."""
         return self._response_started
 
-    def send(self, request: bytes, exchange: Exchange) -> None:
+    def send(self, request: bytes, exchange: Exchange, section: AllocationSlot | None = None) -> None:
         """Send a whole request and let `exchange` hear of its response.
+
+        Args:
+            request: header and body.
+            exchange: hears of the response.
+            section: what the read callbacks allocate is attributed to it.
 
         Raises:
             ProtocolError: the connection is not usable.
@@ -162,6 +170,7 @@ class Connection(asyncio.BufferedProtocol):
             raise ProtocolError("a request was sent on a connection that is closed or busy")
         self._begin()
         self._exchange = exchange
+        self._section = section
         self._transport.write(request)
 
     @property
@@ -225,25 +234,32 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Parse what one read brought, then wake the consumer once."""
-        exchange = self._exchange
-        if exchange is None:
-            self.abort()  # an idle connection has nothing to say
-            return
-        self._response_started = True
-        error: Exception | None = None
+        section = self._section
+        if section is not None:
+            section.__enter__()  # a with block would cost every read a frame more
         try:
-            self._parser.feed_data(self._receive_buffer.view[:nbytes])
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as caught:
-            error = caught
-            self._keep_alive = False  # what stands behind a whole response is not ours to read
-        if not self._head_done:
-            self._head_read += nbytes  # httptools collects a field of any length and tells of it at its end
-            if error is None and self._head_read > self._max_header_bytes:
-                error = HeaderTooLargeError(self._max_header_bytes, self._head_read, "Limits.header_bytes")
-        elif error is None or self._parts:
-            exchange.read_done(self._take_parts(exchange), self._complete)
-        if error is not None and not self._complete:
-            self.fail(_cause_of(error))
+            exchange = self._exchange
+            if exchange is None:
+                self.abort()  # an idle connection has nothing to say
+                return
+            self._response_started = True
+            error: Exception | None = None
+            try:
+                self._parser.feed_data(self._receive_buffer.view[:nbytes])
+            except (httptools.HttpParserError, httptools.HttpParserUpgrade) as caught:
+                error = caught
+                self._keep_alive = False  # what stands behind a whole response is not ours to read
+            if not self._head_done:
+                self._head_read += nbytes  # httptools collects a field of any length and tells of it at its end
+                if error is None and self._head_read > self._max_header_bytes:
+                    error = HeaderTooLargeError(self._max_header_bytes, self._head_read, "Limits.header_bytes")
+            elif error is None or self._parts:
+                exchange.read_done(self._take_parts(exchange), self._complete)
+            if error is not None and not self._complete:
+                self.fail(_cause_of(error))
+        finally:
+            if section is not None:
+                section.__exit__(None, None, None)
 
     def pause_writing(self) -> None:
         """Remember that the transport takes no more for now."""

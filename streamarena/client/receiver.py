@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from streamarena.client.progress import Progress
     from streamarena.client.result import Timings
     from streamarena.client.settings import Limits
+    from streamarena.memory.tracking import AllocationSlot
 
 __all__ = ["Receiver"]
 
@@ -123,14 +124,22 @@ class Receiver:
 
     # ------------------------------------------------------------ for the stream
 
-    def start(self, connection: Connection, request: bytes, clock: ContentClock, *, pings_are_content: bool) -> None:
-        """Send the request and receive its response."""
+    def start(
+        self,
+        connection: Connection,
+        request: bytes,
+        clock: ContentClock,
+        *,
+        pings_are_content: bool,
+        section: AllocationSlot | None = None,
+    ) -> None:
+        """Send the request and receive its response; what that allocates is attributed to `section`."""
         self._connection = connection
         self._clock = clock
         self._pings_are_content = pings_are_content
         self._timings.sent = time.perf_counter_ns()
         clock.start(self._timings.sent)
-        connection.send(request, self)
+        connection.send(request, self, section)
 
     async def wait_for_head(self) -> None:
         """Wait until the response is known to be a stream.

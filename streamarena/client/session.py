@@ -29,6 +29,7 @@ from streamarena.client.upload import Upload
 from streamarena.client.wire_state import lease_accumulator, lease_batch, lease_wire_state
 from streamarena.errors import ProviderError, StreamArenaError, StreamTruncatedError, TotalTimeoutError
 from streamarena.memory import Arena
+from streamarena.memory.tracking import counting
 from streamarena.providers import StartChunk
 
 if TYPE_CHECKING:
@@ -259,7 +260,9 @@ class Session:
             try:
                 connection = await self._connection()
                 clock = ContentClock(asyncio.get_running_loop(), self._timeouts, self._deadline, receiver.time_out)
-                receiver.start(connection, self._written(), clock, pings_are_content=self._timeouts.pings_are_content)
+                section = self.arena.section() if counting() else None
+                pings = self._timeouts.pings_are_content
+                receiver.start(connection, self._written(), clock, pings_are_content=pings, section=section)
                 self._begin_upload(connection, receiver, clock)
                 await receiver.wait_for_head()
                 return

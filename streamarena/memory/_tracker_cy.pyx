@@ -140,6 +140,18 @@ cdef extern from *:
     SlotFigures* hook_enter(SlotFigures* slot)
 
 
+cdef enum:
+    MOST_NESTED = 8  # sections of one slot, one in another
+
+cdef extern from "pythread.h":
+    unsigned long PyThread_get_thread_ident()
+
+
+def counting():
+    """Tell whether the hook counts now."""
+    return hook_is_on()
+
+
 def install():
     """Put the hook in place, once. Returns why it was refused, or an empty text."""
     return hook_install().decode("ascii")
@@ -176,12 +188,14 @@ cdef class HookCounters:
 cdef class HookSlot:
     """Attributes what a section of synchronous code allocates; see `_tracker_py.AllocationSlot`.
 
-    Invariant: while a section runs, the slot is kept alive, because the thread points to its figures.
+    Invariants: while a section runs, the slot is kept alive, because the thread points to its figures; a section of a
+    slot may run inside another of the same slot, in one thread.
     """
 
     cdef SlotFigures figures
-    cdef SlotFigures* outer
-    cdef bint entered
+    cdef SlotFigures* outer[MOST_NESTED]
+    cdef int depth
+    cdef unsigned long thread
 
     @property
     def bytes(self):
@@ -194,15 +208,19 @@ cdef class HookSlot:
         return self.figures.count
 
     def __enter__(self):
-        if self.entered:
-            raise RuntimeError("this slot's section is running already")
-        self.entered = True
+        cdef unsigned long thread = PyThread_get_thread_ident()
+        if self.depth and self.thread != thread:
+            raise RuntimeError("this slot's section is running in another thread")
+        if self.depth == MOST_NESTED:
+            raise RuntimeError(f"this slot's section is running {MOST_NESTED} times, one in another, already")
+        self.thread = thread
         Py_INCREF(self)
-        self.outer = hook_enter(&self.figures)
+        self.outer[self.depth] = hook_enter(&self.figures)
+        self.depth += 1
         return self
 
     def __exit__(self, *error):
-        if self.entered:
-            self.entered = False
-            hook_enter(self.outer)
+        if self.depth:
+            self.depth -= 1
+            hook_enter(self.outer[self.depth])
             Py_DECREF(self)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class AllocationSlot(Protocol):
     """Attributes what a section of synchronous code allocates: `with slot: parse(...)`.
 
-    Sections may nest; the innermost counts. Never hold one across an await: other tasks would be counted.
+    Sections may nest, those of one slot up to eight deep; the innermost counts. Never hold one across an await: other
+    tasks would be counted.
     """
 
     @property

@@ -245,7 +245,8 @@ class Arena(SpanAllocator):
         """Attribute what a section of synchronous code allocates to this scope: `with arena.section(): ...`.
 
         Counts calls of malloc while the allocation hook runs (`AllocationTracker.start`), else nothing. Never hold a
-        section across an await: other tasks would be counted.
+        section across an await: other tasks would be counted. `StreamClient` runs its read callbacks in sections of the
+        request's arena, where counting was on when the request was sent.
 
         Raises:
             ScopeClosedError, WrongThreadError: as `alloc_bytes`.
@@ -378,6 +379,8 @@ class Arena(SpanAllocator):
             used = {"spans": current, "objects": held.object_bytes, "buffers": held.buffer_bytes}
             uncharge(self.parent, used)
         self.resources.record(self._bytes, self._allocations, escaped, held.failed)
+        if held.slot is not None:
+            self.resources.record_section(held.slot.bytes, held.slot.count)
         if self._opened_at is not None and held.escaped:
             message = f"{held.escaped} views outlived their request scope, opened {self._opened_at}"
             warnings.warn(message, ResourceWarning, stacklevel=4)

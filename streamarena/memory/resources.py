@@ -28,6 +28,7 @@ class ArenaTotals:
         bytes: bytes that went through spans of closed arenas; allocations: spans of closed arenas.
         escaped: chunks and leases that could not be used again because a view outlived its scope.
         failed_releases: releases that raised at the end of a scope.
+        section_bytes, section_mallocs: what malloc gave to sections of closed arenas; see `Arena.section`.
         chunks: the store.
     """
 
@@ -38,6 +39,8 @@ class ArenaTotals:
     allocations: int
     escaped: int
     failed_releases: int
+    section_bytes: int
+    section_mallocs: int
     chunks: ChunkStats
 
     @property
@@ -55,6 +58,8 @@ class ArenaResources:
         "_escaped",
         "_failed",
         "_lock",
+        "_section_bytes",
+        "_section_mallocs",
         "buffers",
         "chunks",
         "closed",
@@ -72,6 +77,7 @@ class ArenaResources:
         self.closed = Counter()
         self.forgotten = Counter()
         self._bytes = self._allocations = self._escaped = self._failed = 0
+        self._section_bytes = self._section_mallocs = 0
         self._lock = Lock()
 
     def record(self, size: int, allocations: int, escaped: int, failed: int) -> None:
@@ -81,6 +87,12 @@ class ArenaResources:
             self._allocations += allocations
             self._escaped += escaped
             self._failed += failed
+
+    def record_section(self, size: int, mallocs: int) -> None:
+        """Add what the sections of one closed arena have asked malloc for."""
+        with self._lock:
+            self._section_bytes += size
+            self._section_mallocs += mallocs
 
     def totals(self) -> ArenaTotals:
         """Return the present figures."""
@@ -94,6 +106,8 @@ class ArenaResources:
                 allocations=self._allocations,
                 escaped=self._escaped,
                 failed_releases=self._failed,
+                section_bytes=self._section_bytes,
+                section_mallocs=self._section_mallocs,
                 chunks=self.chunks.stats(),
             )
 

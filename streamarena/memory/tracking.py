@@ -27,6 +27,7 @@ __all__ = [
     "AllocationMark",
     "AllocationDelta",
     "AllocationSlot",
+    "counting",
     "new_slot",
     "resident_bytes",
 ]
@@ -138,6 +139,11 @@ class AllocationTracker:
 def new_slot() -> AllocationSlot:
     """Return a slot of the process's hook; one that counts nothing where there is no hook."""
     return _shared_counters().slot()
+
+
+def counting() -> bool:
+    """Tell whether the process's hook counts now: else a slot would count nothing, and need not be entered."""
+    return _hook is not None and _hook.counting()
 
 
 def resident_bytes() -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import threading
 import pytest
 
 from streamarena.errors import ScopeClosedError
-from streamarena.memory import request_scope
+from streamarena.memory import default_resources, request_scope
 from streamarena.memory._tracker_py import PythonCounters
 from streamarena.memory.tracking import AllocationTracker, resident_bytes
 from tests.memory.conftest import twin
@@ -116,8 +117,39 @@ def test_only_sections_are_attributed(hooked):
     assert 20_000 <= slot.bytes < 22_000
     assert 1 <= slot.count <= 3
     assert 20_000 <= outer.bytes < 24_000
-    with slot, pytest.raises(RuntimeError), slot:
-        pass
+
+
+def test_a_slot_may_run_inside_itself_and_the_innermost_counts(hooked):
+    slot, other = hooked.slot(), hooked.slot()
+    with slot, other, slot:
+        held = [bytearray(20_000)]
+    with slot, slot:
+        held.append(bytearray(20_000))
+    assert 40_000 <= slot.bytes < 44_000
+    assert other.bytes < 4_000
+    held.append(bytearray(20_000))
+    assert slot.bytes < 44_000
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(slot)
+        with pytest.raises(RuntimeError, match="8 times"):
+            stack.enter_context(slot)
+
+
+def test_two_threads_do_not_run_one_slot_at_once(hooked):
+    slot, caught = hooked.slot(), []
+
+    def enter():
+        try:
+            slot.__enter__()
+        except RuntimeError as error:
+            caught.append(error)
+
+    with slot:
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+    assert "another thread" in str(caught[0])
 
 
 def test_other_threads_are_not_attributed(hooked):
@@ -191,6 +223,7 @@ def test_sections_are_attributed_to_their_scope():
     if tracker.source != "hook":
         pytest.skip(str(tracker.refusal))
     tracker.start()
+    before = default_resources().totals()
     with request_scope() as outer, request_scope() as inner:
         with outer.section():
             held = [bytearray(10_000)]
@@ -203,5 +236,8 @@ def test_sections_are_attributed_to_their_scope():
     assert 10_000 <= outer.stats().section_bytes < 13_000
     assert 60_000 <= inner.stats().section_bytes < 65_000
     assert 2 <= inner.stats().section_mallocs <= 4
+    totals = default_resources().totals()
+    assert totals.section_bytes - before.section_bytes == inner.stats().section_bytes + outer.stats().section_bytes
+    assert totals.section_mallocs - before.section_mallocs >= inner.stats().section_mallocs
     with pytest.raises(ScopeClosedError):
         inner.section()
