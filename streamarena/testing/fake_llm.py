@@ -21,11 +21,12 @@ import orjson
 
 from streamarena.errors import ConfigurationError
 from streamarena.providers.error_bodies import error_body
+from streamarena.providers.paths import ROUTES
 from streamarena.testing.answers import ModelAnswer
 from streamarena.testing.bodies import model_list
 from streamarena.testing.faults import Fault, apply_fault, parse_fault
 from streamarena.testing.frames import Frame, render
-from streamarena.testing.model_requests import ROUTES, BadRequestError, ModelRequest, read_model_request
+from streamarena.testing.model_requests import BadRequestError, ModelRequest, read_model_request
 from streamarena.testing.process import FakeLLMProcess
 from streamarena.testing.queueing import ServiceQueue
 from streamarena.testing.records import RequestRecord

@@ -20,19 +20,7 @@ from streamarena.testing.settings import ReplySettings, parse_pairs
 if TYPE_CHECKING:
     from streamarena.testing.connection import HTTPRequest
 
-__all__ = ["BadRequestError", "ModelRequest", "ROUTES", "ToolSpecification", "read_model_request"]
-
-# Path endings to the API they speak; the prefix is free, since gateways and Azure put their own before it.
-ROUTES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
-    (re.compile(pattern), api)
-    for pattern, api in (
-        (r"/chat/completions$", "openai-chat"),
-        (r"/messages$", "anthropic"),
-        (r"/responses$", "openai-responses"),
-        (r"/models/(?P<model>[^/:]+):(?P<verb>streamGenerateContent|generateContent)$", "gemini"),
-        (r"/api/chat$", "ollama"),
-    )
-)
+__all__ = ["BadRequestError", "ModelRequest", "ToolSpecification", "read_model_request"]
 
 _TEXT_FIELDS: Final = ("messages", "system", "input", "instructions", "contents", "systemInstruction", "tools")
 _MAX_TOKEN_FIELDS: Final = (

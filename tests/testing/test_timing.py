@@ -9,9 +9,10 @@ import time
 
 import pytest
 
+from streamarena.providers.paths import ROUTES
 from streamarena.testing.answers import ModelAnswer
 from streamarena.testing.connection import HTTPRequest
-from streamarena.testing.model_requests import ROUTES, read_model_request
+from streamarena.testing.model_requests import read_model_request
 from streamarena.testing.queueing import ServiceQueue
 from streamarena.testing.records import RequestRecord
 from streamarena.testing.settings import reply_settings
