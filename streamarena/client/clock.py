@@ -2,7 +2,7 @@
 
 Noting content stores a time and nothing else; the clock is looked at when it may be due, and asks to be looked at again
 for what is left. While the stream waits for its own consumer the content clocks stand still: `hold` and `release`
-bracket that.
+bracket that and let them begin anew, `hold` and `resume` let them run on.
 
 Invariants: a clock that was stopped never fires, and nothing of its stream is kept by it.
 Cost: an attribute for each read that brought content; a place in a heap for each limit's length, some 150 bytes a
@@ -106,6 +106,13 @@ class ContentClock:
             self._last = time.perf_counter_ns()
             if not self.place:
                 self._arm()
+
+    def resume(self, since: int) -> None:
+        """Let the content clocks run on where they stood: what has passed since that stamp does not count."""
+        self._held = False
+        self._last += time.perf_counter_ns() - since
+        if not self.place and self._limit is not None:
+            self._arm()
 
     def stop(self) -> None:
         """Stop everything; nothing fires any more."""

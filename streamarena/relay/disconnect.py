@@ -62,7 +62,7 @@ class DisconnectWatch:
         on_message: called with each message of the request body as it comes.
 
     Attributes:
-        disconnected: whether the client has left.
+        disconnected: whether the client has left. body_complete: whether the whole request had come by then.
         quiet: while true the application is not told that the client has left: what drains an answer sets it.
     """
 
@@ -74,6 +74,7 @@ class DisconnectWatch:
         "_receive",
         "_task",
         "_turn",
+        "body_complete",
         "disconnected",
         "quiet",
     )
@@ -92,6 +93,7 @@ class DisconnectWatch:
         self._turn = asyncio.Event()  # set whenever either side has something new to look at
         self._task: asyncio.Task[None] | None = None
         self.disconnected = False
+        self.body_complete = False
         self.quiet = False
 
     def __enter__(self) -> Self:
@@ -134,9 +136,10 @@ class DisconnectWatch:
                 if self._on_message is not None:
                     self._on_message(message)
                 self._held = message
+                self.body_complete = not message.get("more_body", False)
                 self._wake()
                 # What follows the last piece of a body can only be the disconnect: it is waited for at once.
-                while message.get("more_body", False) and self._holds():
+                while not self.body_complete and self._holds():
                     await self._turn.wait()
         except Exception as error:  # noqa: BLE001 - it is raised to the application, whose `receive` this is
             self._error = error

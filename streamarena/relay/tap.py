@@ -14,7 +14,7 @@ Content is what `Chunk.is_content` says. On a wire that nobody knows every event
 Cost: with the compiled parser about a microsecond a piece of one event: one parse, one typed decode, one clock read.
 Parser and decoder come from the memory manager's pools and go back with the request's scope, which releases the tap;
 from then on it reads nothing more.
-Not here: sending, timers (`client/clock.py`), changing what passes (`rewriting.py`).
+Not here: sending, timers (`client/clock.py`), changing what passes (`texts/`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from streamarena.memory import Arena, MemoryManager, PooledObject
     from streamarena.providers import Chunk, Decoder, Framer, WireEvent
 
-__all__ = ["StreamTap", "is_tapped"]
+__all__ = ["StreamTap", "holds_lines", "is_tapped"]
 
 _LINES: Final = frozenset(
     {
@@ -68,7 +68,12 @@ _GAPS_AT_ONCE: Final = 128
 
 def is_tapped(media_type: str) -> bool:
     """Tell whether a response of this type, without parameters and in lower case, is a stream that a tap reads."""
-    return media_type == "text/event-stream" or media_type in _LINES
+    return media_type == "text/event-stream" or holds_lines(media_type)
+
+
+def holds_lines(media_type: str) -> bool:
+    """Tell whether a stream of this type is lines of JSON."""
+    return media_type in _LINES
 
 
 class StreamTap:
@@ -136,7 +141,7 @@ class StreamTap:
         manager: MemoryManager | None = None,
     ) -> None:
         self._content_type = content_type
-        self._lines = (content_type or "").partition(";")[0].strip().lower() in _LINES
+        self._lines = holds_lines((content_type or "").partition(";")[0].strip().lower())
         self._arena = arena
         self._limits = limits or StreamLimits()
         self._started = perf_counter_ns() if started is None else started
@@ -187,6 +192,11 @@ class StreamTap:
             return True
         before = end[:-2] if end.endswith(b"\r\n") else end[:-1]
         return before.endswith((b"\n", b"\r")) or not before
+
+    @property
+    def takes_comments(self) -> bool:
+        """Whether a comment may be put here: lines of JSON have none."""
+        return not self._lines and self.at_boundary
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Read a piece that is about to be sent on; the data is borrowed for the call only.
