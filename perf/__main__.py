@@ -22,6 +22,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "context": ("perf.micro.context", "trimming and deciding over long histories, and model look-ups"),
     "adapters": ("perf.peers.adapters", "CPU per chunk of foreign clients, as they are and over our adapters"),
     "load-testers": ("perf.peers.load", "client CPU of load testers per chunk, against AIPerf, GuideLLM and the floor"),
+    "relay": ("perf.peers.relay", "CPU per chunk of relays, first bytes and memory, against nginx and other relays"),
     "trimming": ("perf.peers.trimming", "histories that use tools, against other trimmers: validity and CPU"),
 }
 """Each bench: the module, whose `main(arguments)` measures and prints, and what it measures. Order of `make bench`."""

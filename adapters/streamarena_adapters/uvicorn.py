@@ -18,12 +18,13 @@ import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from streamarena.relay import AccessLog, Relay, RelaySettings, find_metrics
+from streamarena.relay.caller import DIRECT
 
 if TYPE_CHECKING:
     import asyncio
@@ -131,6 +132,7 @@ class RelayProtocol(HttpToolsProtocol):
         self._in_head = False
         self._stop_timer()
         super().on_headers_complete()
+        self.scope["extensions"] = cast("Any", {DIRECT: _Direct(self.cycle)})  # a key of our own
         if not self.url.startswith(b"/"):
             self.scope["raw_path"] = self.url
 
@@ -144,6 +146,27 @@ class RelayProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+class _Direct:
+    """Writes pieces of a chunked body as uvicorn's `send` does, without its coroutine."""
+
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    def serves(self, send: object) -> bool:
+        """Tell whether this is the same `send`."""
+        return send == self._cycle.send
+
+    def write(self, data: bytes) -> bool:
+        """Write a piece; False where the reader should be waited for."""
+        cycle = self._cycle
+        if cycle.disconnected or cycle.response_complete:
+            return True
+        cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if cycle.chunked_encoding else data)
+        return not cycle.flow.write_paused
 
 
 class _Workers:
@@ -192,6 +215,7 @@ def _work(settings: RelaySettings, listening: socket.socket, access_log: bool) -
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )

@@ -14,7 +14,7 @@ Source: RFC 9112; RFC 9110 section 9.3.2 (HEAD).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -194,12 +194,14 @@ class RawResponse:
         "_loop",
         "_max_pending",
         "_no_body",
+        "_owed",
         "_paused",
         "_pending",
         "_pending_bytes",
         "_persistent",
         "_release",
         "_sent",
+        "_sink",
         "_timeouts",
         "_timer",
         "_waiter",
@@ -232,6 +234,8 @@ class RawResponse:
         self._sent = False
         self._ended = False
         self._error: Exception | None = None
+        self._sink: Callable[[list[bytes]], Awaitable[object] | None] | None = None
+        self._owed: Awaitable[object] | None = None  # what the sink asked to be waited for
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -266,10 +270,41 @@ class RawResponse:
                 raise
         batch, self._pending = self._pending, []
         self._pending_bytes = 0
-        if self._paused and self._connection is not None:
-            self._paused = False
-            self._connection.resume_reading()
+        self._resume()
         return batch
+
+    async def for_each(self, sink: Callable[[list[bytes]], Awaitable[object] | None]) -> None:
+        """Hand the body over inside the read callback, all that one read brought at a time, until its end.
+
+        Args:
+            sink: takes the pieces; the list is lent for the call. Where it returns something to wait for, that is
+                awaited here before any more is read. What it raises closes the response and is raised here.
+
+        Raises:
+            as `next_batch`.
+
+        It costs no wake-up of a task for what comes, as `next_batch` does.
+        """
+        self._sink = sink
+        try:
+            while not self._ended or self._pending or self._owed is not None:
+                if self._owed is None and self._pending:
+                    self._hand_over()
+                owed, self._owed = self._owed, None
+                if owed is not None:
+                    await owed
+                elif not self._pending and not self._ended:
+                    self._resume()
+                    await self._wait()
+            if self._error is not None:
+                raise self._error
+            if self.closed:
+                raise StreamClosedError("the response was closed")
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._sink = None
 
     def close(self) -> None:
         """Read no more: a connection whose response is not complete is closed. Synchronous and repeatable."""
@@ -302,6 +337,8 @@ class RawResponse:
             return
         if data:
             self.part_received(data)
+        if self._sink is not None and self._pending and self._owed is None and self._hand_over() and not whole:
+            return  # nobody has to wake
         if whole:
             self._finish()
         elif self._pending_bytes > self._max_pending and not self._paused and self._connection is not None:
@@ -333,6 +370,32 @@ class RawResponse:
             await self._wait()
         if not self.status and self._error is not None:
             raise self._error
+
+    def _hand_over(self) -> bool:
+        """Let the sink take what is pending; return whether that was all."""
+        assert self._sink is not None
+        if self._timeouts.read is not None:
+            self._due = self._loop.time() + self._timeouts.read
+        try:
+            self._owed = self._sink(self._pending)
+        except Exception as error:  # noqa: BLE001 - raised to whoever gave the sink
+            self._error = error
+            self._finish()
+            return False
+        finally:
+            self._pending.clear()
+            self._pending_bytes = 0
+        if self._owed is None:
+            return True
+        if not self._paused and self._connection is not None:
+            self._paused = True
+            self._connection.pause_reading()
+        return False
+
+    def _resume(self) -> None:
+        if self._paused and self._connection is not None:
+            self._paused = False
+            self._connection.resume_reading()
 
     async def _upload(self, connection: RawConnection, framing: Framing, body: AsyncIterable[bytes]) -> None:
         pieces = aiter(body)

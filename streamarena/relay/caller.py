@@ -9,14 +9,29 @@ Not here: why something is held back (`exchange.py`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from streamarena.relay.asgi import body_message, response_messages, start_message
 
 if TYPE_CHECKING:
-    from streamarena.relay.asgi import Headers, Send
+    from streamarena.relay.asgi import Headers, Scope, Send
 
-__all__ = ["Caller"]
+__all__ = ["DIRECT", "Caller", "DirectWriter"]
+
+DIRECT: Final = "streamarena.direct"
+"""The extension of an ASGI scope under which a server offers a `DirectWriter`."""
+
+
+class DirectWriter(Protocol):
+    """What a server may offer beside `send`: writing without a coroutine, from inside a callback."""
+
+    def serves(self, send: Send) -> bool:
+        """Tell whether this is `send` itself, and not something that a middleware put around it."""
+        ...
+
+    def write(self, data: bytes) -> bool:
+        """Write a piece of a body whose response was begun; False where the reader should be waited for (`send`)."""
+        ...
 
 
 class Caller:
@@ -24,16 +39,21 @@ class Caller:
 
     Args:
         send: the server's.
+        scope: of the request; it may offer a `DirectWriter`.
         hold_bytes: how much is held back at most.
 
     Attributes:
+        direct: writes pieces without a coroutine; None where the server offers nothing such.
         left: whether it has gone; set by who notices.
         status: of the response that was begun; None before. ended: whether it is whole. sent: bytes of its body.
     """
 
-    __slots__ = ("_begun", "_held", "_held_bytes", "_hold_bytes", "_send", "ended", "left", "sent", "status")
+    __slots__ = ("_begun", "_held", "_held_bytes", "_hold_bytes", "_send", "direct", "ended", "left", "sent", "status")
 
-    def __init__(self, send: Send, hold_bytes: int) -> None:
+    def __init__(self, send: Send, scope: Scope, hold_bytes: int) -> None:
+        extensions: dict[str, Any] = scope.get("extensions") or {}
+        offered: DirectWriter | None = extensions.get(DIRECT)
+        self.direct = offered if offered is not None and offered.serves(send) else None
         self._send = send
         self._hold_bytes = hold_bytes
         self._begun: tuple[int, Headers] | None = None

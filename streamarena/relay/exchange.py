@@ -60,7 +60,7 @@ class Exchange:
         self._number = number
         self._scope = scope
         self._receive = receive
-        self._caller = Caller(send, services.settings.limits.hold_bytes)
+        self._caller = Caller(send, scope, services.settings.limits.hold_bytes)
         self._started = time.perf_counter_ns()
         self._task = asyncio.current_task()
         self._stopped: BaseException | None = None  # why this task cancelled itself

@@ -299,3 +299,71 @@ async def test_leaving_early_leaves_nothing(at, how):
         assert isinstance(outcome, asyncio.CancelledError) is (how != "close")
         assert client.open_connections == 0
         client.close()
+
+
+# ---------------------------------------------------------------- for_each
+
+
+async def test_a_sink_gets_everything_and_what_it_waits_for_stops_the_reading():
+    async with nothing_left(), ScriptedServer(answers(*[b"x" * 1000] * 200)) as server:
+        client = RawClient(limits=Limits(pending_bytes=4000))
+        response = await client.send(ask(server))
+        got, waits = [], []
+
+        async def wait():
+            waits.append(len(b"".join(got)))
+            await asyncio.sleep(0.001)
+
+        def sink(pieces):
+            got.extend(pieces)
+            return wait() if len(got) % 3 == 0 else None
+
+        await response.for_each(sink)
+        assert b"".join(got) == b"x" * 200_000
+        assert waits
+        assert client.open_connections == 1  # and it can be used again
+        client.close()
+
+
+async def test_what_a_sink_raises_is_raised_and_closes_the_response():
+    async with nothing_left(), ScriptedServer(sends(CHUNKED + http_chunk(b"x"), then="hang")) as server:
+        client = RawClient()
+        response = await client.send(ask(server))
+
+        def sink(pieces):
+            raise KeyError(*pieces)
+
+        with pytest.raises(KeyError, match="x"):
+            await response.for_each(sink)
+        assert (response.closed, client.open_connections) == (True, 0)
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("then", "error"), [("close", StreamTruncatedError), ("reset", StreamTruncatedError), ("hang", ReadTimeoutError)]
+)
+async def test_a_sink_gets_what_came_before_an_error(then, error):
+    async with nothing_left(), ScriptedServer(sends(CHUNKED + http_chunk(b"x"), then=then)) as server:
+        client = RawClient()
+        response = await client.send(ask(server, read=0.1))
+        got = []
+        with pytest.raises(error):
+            await response.for_each(got.extend)
+        assert got == [b"x"]
+        client.close()
+
+
+async def test_cancelling_a_sink_gives_the_connection_back():
+    async with nothing_left(), ScriptedServer(sends(CHUNKED + http_chunk(b"x"), then="hang")) as server:
+        client = RawClient()
+        response = await client.send(ask(server))
+        got = []
+        reading = asyncio.create_task(response.for_each(got.extend))
+        while not got:
+            await asyncio.sleep(0.001)
+        reading.cancel()
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait([reading])
+        assert (reading.cancelled(), client.open_connections) == (True, 0)
+        client.close()

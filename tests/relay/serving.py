@@ -41,10 +41,14 @@ async def serve(app, **options) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def serve_relay(settings, observers=(), environment=None, **options):
-    """Serve a relay; give its address and itself."""
+async def serve_relay(settings, observers=(), environment=None, *, direct=True, **options):
+    """Serve a relay; give its address and itself. Without `direct` pieces go through ASGI's `send`, as elsewhere."""
     relay = Relay(settings, observers=observers, environment=environment or {}, **options)
-    async with serve(relay) as url:
+
+    async def plain(scope, receive, send):
+        await relay({**scope, "extensions": {}}, receive, send)
+
+    async with serve(relay if direct else plain) as url:
         try:
             yield url, relay
         finally:

@@ -39,13 +39,13 @@ async def post(url, body=ASK, path="/v1/chat/completions", **options):
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=12), st.data())
-async def test_every_byte_of_a_stream_comes_out_as_it_went_in(pieces, data):
+@given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=12), st.booleans(), st.data())
+async def test_every_byte_of_a_stream_comes_out_as_it_went_in(pieces, direct, data):
     if data.draw(st.booleans()):  # a stream that means something, cut anywhere
         whole = b"".join([openai_event("a"), b": ping\n\n", openai_event("b", "stop"), DONE, *pieces])
         cuts = sorted(data.draw(st.lists(st.integers(1, len(whole) - 1), max_size=10)))
         pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True) if a < b]
-    async with ScriptedServer(answers(*pieces)) as server, serve_relay(to(server.url)) as (url, _):
+    async with ScriptedServer(answers(*pieces)) as server, serve_relay(to(server.url), direct=direct) as (url, _):
         response = await post(url)
     assert response.content == b"".join(pieces)
     assert response.headers["content-type"] == "text/event-stream"
@@ -188,10 +188,11 @@ STREAM_FAILURES = {
 }
 
 
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "by send"])
 @pytest.mark.parametrize(("wire", "then", "more", "code"), STREAM_FAILURES.values(), ids=STREAM_FAILURES)
-async def test_a_failure_inside_a_stream_is_told_behind_what_came(wire, then, more, code):
+async def test_a_failure_inside_a_stream_is_told_behind_what_came(wire, then, more, code, direct):
     async with nothing_left(), ScriptedServer(sends(wire, then=then)) as server:
-        async with serve_relay(to(server.url, **more)) as (url, _):
+        async with serve_relay(to(server.url, **more), direct=direct) as (url, _):
             response = await post(url)
     assert response.status_code == 200
     came, told = response.content[: len(openai_event("a"))], response.content[len(openai_event("a")) :]
@@ -228,7 +229,8 @@ async def test_the_wait_for_a_whole_reply_has_a_limit_of_its_own():
             assert (await post(url, {**ASK, "stream": False})).status_code == 504
 
 
-async def test_a_reader_that_takes_nothing_holds_the_upstream_back_and_not_the_relay():
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "by send"])
+async def test_a_reader_that_takes_nothing_holds_the_upstream_back_and_not_the_relay(direct):
     async def script(reader, writer):
         await reader.readuntil(b"}]}")
         writer.write(SSE_HEAD)
@@ -239,7 +241,7 @@ async def test_a_reader_that_takes_nothing_holds_the_upstream_back_and_not_the_r
             script.written += len(piece)
 
     script.written = 0
-    async with nothing_left(), ScriptedServer(script) as server, serve_relay(to(server.url)) as (url, _):
+    async with nothing_left(), ScriptedServer(script) as server, serve_relay(to(server.url), direct=direct) as (url, _):
         _, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"), limit=1024)
         body = b'{"model":"m","stream":true,"messages":[{}]}'
         writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
