@@ -39,7 +39,7 @@ class ContentClock:
         on_timeout: called once with the error when a limit passes.
 
     Attributes:
-        place: for the alarms of the loop: which of their entries is this clock's; 0 for none.
+        place: for the alarms of the loop: the entry of theirs that is this clock's, or None.
     """
 
     __slots__ = (
@@ -71,7 +71,7 @@ class ContentClock:
         self._first_seen = False
         self._held = False
         self._last = 0
-        self.place = 0
+        self.place: _Entry | None = None
         self._armed_for = 0
         self._looked_for = -1  # the latest content after whose limit the socket was given one more look
 
@@ -160,8 +160,7 @@ class ContentClock:
             self._set(due)
 
     def _set(self, due: int) -> None:
-        self._armed_for = due
-        self._alarms.add(self, due)
+        self._armed_for = self._alarms.add(self, due)
 
 
 @overload
@@ -176,34 +175,79 @@ def _nanoseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1e9)
 
 
+class _Entry:
+    """A moment at which a clock is looked at; while nobody needs it, one of a chain of spare ones."""
+
+    __slots__ = ("clock", "due", "next")
+
+    def __init__(self, due: int, clock: ContentClock) -> None:
+        self.due = due
+        self.clock: ContentClock | None = clock
+        self.next: _Entry | None = None
+
+
 class _Alarms:
     """The clocks of one loop, by when each may be due, behind one timer of the loop.
 
-    Dropped entries stay until they come up, or until they are as many as the live ones.
+    An entry that was dropped stays until it comes up, and serves the next clock that may be looked at no later: so
+    requests that follow one another make no entry, and the table neither grows nor shrinks.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = ref(loop)  # a timer's handle would keep the loop alive too: none is held, and none is cancelled
         self._timers: list[int] = []  # when those fire that are set, the earliest first
-        self._entries: list[tuple[int, int, ContentClock]] = []
-        self._dropped = 0
+        self._entries: list[tuple[int, int, _Entry]] = []
+        self._spare: _Entry | None = None  # the last one dropped; a list would grow and shrink by calls of malloc
+        self._spares = 0
+        self._gone = 0  # spare entries that have come up
         self._number = 0
 
-    def add(self, clock: ContentClock, due: int) -> None:
-        """Look at a clock, which has no place here, when its time is due."""
-        self._number += 1
-        clock.place = self._number
-        heapq.heappush(self._entries, (due, self._number, clock))
-        self._wake_at(due)
+    def add(self, clock: ContentClock, due: int) -> int:
+        """Look at a clock, which has no place here, when its time is due or before; return when."""
+        entry = self._spare_for(due)
+        if entry is None:
+            entry = _Entry(due, clock)
+            self._number += 1
+            heapq.heappush(self._entries, (due, self._number, entry))
+            self._wake_at(due)
+        entry.clock = clock
+        clock.place = entry
+        return entry.due
 
     def drop(self, clock: ContentClock) -> None:
         """Do not look at a clock that has a place here."""
-        clock.place = 0
-        self._dropped += 1
-        if self._dropped > _FEW_DROPPED and 2 * self._dropped > len(self._entries):
-            self._entries = [entry for entry in self._entries if entry[1] == entry[2].place]
-            heapq.heapify(self._entries)
-            self._dropped = 0
+        entry = clock.place
+        assert entry is not None
+        clock.place = entry.clock = None
+        entry.next, self._spare = self._spare, entry
+        self._spares += 1
+
+    def _spare_for(self, due: int) -> _Entry | None:
+        """Take a spare entry that comes up no later, if there is one among the few that were dropped last."""
+        before, entry = None, self._spare
+        for _ in range(_LOOKED_THROUGH):
+            if entry is None or entry.due <= due:
+                break
+            before, entry = entry, entry.next
+        if entry is None or entry.due > due:
+            return None
+        if before is None:
+            self._spare = entry.next
+        else:
+            before.next = entry.next
+        entry.next = None
+        self._spares -= 1
+        return entry
+
+    def _forget_gone(self) -> None:
+        """Let go of the spare entries that have come up."""
+        kept, self._spare, self._spares, self._gone = self._spare, None, 0, 0
+        while kept is not None:
+            entry, kept = kept, kept.next
+            entry.next = None
+            if entry.due != _GONE:
+                entry.next, self._spare = self._spare, entry
+                self._spares += 1
 
     def _wake_at(self, due: int) -> None:
         loop = self._loop()
@@ -216,18 +260,22 @@ class _Alarms:
         now = time.perf_counter_ns()
         try:
             while self._entries and self._entries[0][0] <= now:
-                _, number, clock = heapq.heappop(self._entries)
-                if clock.place == number:
-                    clock.place = 0
-                    clock.look()
+                entry = heapq.heappop(self._entries)[2]
+                entry.due, clock = _GONE, entry.clock
+                if clock is None:
+                    self._gone += 1
                 else:
-                    self._dropped -= 1
+                    clock.place = entry.clock = None
+                    clock.look()
         finally:
+            if 2 * self._gone > self._spares:
+                self._forget_gone()
             if self._entries:
                 self._wake_at(self._entries[0][0])
 
 
-_FEW_DROPPED: Final = 64
+_GONE: Final = 1 << 63  # nanoseconds; no clock is due so late
+_LOOKED_THROUGH: Final = 8  # spare entries, the latest first
 _ONE_MORE_LOOK: Final = 1_000_000  # nanoseconds
 _LEAST_WAIT: Final = 1_000_000  # nanoseconds; uvloop rounds what is less to nothing, and would spin
 _alarms: WeakKeyDictionary[asyncio.AbstractEventLoop, _Alarms] = WeakKeyDictionary()

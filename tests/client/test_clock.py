@@ -27,7 +27,7 @@ async def test_each_clock_fires_at_its_own_time_whatever_order_they_were_started
     await asyncio.sleep(0.2)
     assert [type(error) for error in heard] == [FirstContentTimeoutError] * 3
     assert [error.seconds for error in heard] == sorted(limits)
-    assert all(clock.place == 0 for clock in clocks)
+    assert all(clock.place is None for clock in clocks)
 
 
 async def test_a_stopped_clock_never_fires():
@@ -73,6 +73,40 @@ async def test_one_clock_that_fails_does_not_silence_the_others():
     assert [type(trouble) for trouble in troubles] == [LookupError]
 
 
+async def test_a_place_that_was_dropped_serves_the_next_clock_and_fires_for_it_in_time():
+    heard = []
+    for limit in (0.05, 5, 0.09, 0.05):
+        clock_for(Timeouts(first_content=limit), heard).stop()
+    last = clock_for(Timeouts(first_content=0.12), heard)
+    assert len(last._alarms._entries) == 1  # of the first clock; each after it could use it
+    await asyncio.sleep(0.08)
+    assert heard == []
+    assert len(last._alarms._entries) == 1
+    await asyncio.sleep(0.08)
+    assert [error.seconds for error in heard] == [0.12]
+    assert last._alarms._entries == []
+
+
+async def test_a_place_that_would_come_too_late_is_not_taken():
+    heard = []
+    clock_for(Timeouts(first_content=60), heard).stop()
+    clock_for(Timeouts(first_content=0.02), heard)
+    await asyncio.sleep(0.08)
+    assert len(heard) == 1
+
+
+async def test_places_that_came_up_unused_are_forgotten():
+    heard = []
+    clocks = [clock_for(Timeouts(first_content=0.02), heard) for _ in range(300)]
+    for clock in clocks:
+        clock.stop()
+    await asyncio.sleep(0.08)
+    assert heard == []
+    last = clock_for(Timeouts(first_content=60), heard)
+    assert len(last._alarms._entries) == 1
+    assert last._alarms._spare is None
+
+
 class Stream:
     """Stands for what a clock ends."""
 
@@ -103,5 +137,5 @@ async def test_ten_thousand_stopped_clocks_take_no_room():
     for _ in range(10_000):
         clock_for(Timeouts(first_content=60), heard).stop()
     last = clock_for(Timeouts(first_content=60), heard)
-    assert len(last._alarms._entries) < 200
+    assert len(last._alarms._entries) == 1
     assert len(last._alarms._timers) < 5
