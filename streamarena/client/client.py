@@ -51,6 +51,8 @@ class StreamClient:
         proxy: `http://[user:password@]host:port` of an HTTP proxy through which every connection is tunnelled.
         environment_proxies: whether `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` count where `proxy` is not
             given. Default True; loopback addresses never use them.
+        happy_eyeballs_delay: seconds after which the next address of a name is tried beside those that have not
+            answered (RFC 8305). Default 0.25; None tries one after the other.
         unix_socket: path of a socket on which the server of `base_url` listens.
         retry: whether and when a failed request is sent again. Default None: never, but where a kept connection turned
             out to be dead.
@@ -82,6 +84,7 @@ class StreamClient:
         tls: TLSMode | None = None,
         proxy: str | None = None,
         environment_proxies: bool = True,
+        happy_eyeballs_delay: float | None = 0.25,
         unix_socket: str | None = None,
         retry: RetryPolicy | None = None,
         fallbacks: Sequence[Target] = (),
@@ -103,6 +106,7 @@ class StreamClient:
             tls,
             parse_proxy(proxy) if proxy else None,
             EnvironmentProxies() if environment_proxies else None,
+            happy_eyeballs_delay,
         )
         self._connector = Connector(settings, self.limits, self.memory.buffers)
         self._pool = ConnectionPool(self._connector, self.limits)

@@ -5,20 +5,21 @@ TLS is done by `tls.py` over the loop's shared buffers, or by the event loop its
 Invariants: certificates and host names are checked unless the caller's own context says otherwise; one default TLS
 context serves the whole process (making one costs about 20 ms and 830 kB); no request is sent before the handshake is
 done. A cancelled or failed attempt leaves no socket.
-Not here: asyncio's `happy_eyeballs_delay`. On 3.11 a cancellation at the wrong moment left a connected socket behind in
-2,302 of 10,000 streams, and uvloop has no such thing: addresses are tried one after the other. Nor what is said on the
-connection (`connection.py`), or how many there may be (`pool.py`).
+Not here: which address of a name is connected to (`addresses.py`), what is said on the connection (`connection.py`),
+and how many there may be (`pool.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import ipaddress
 import ssl
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
+from streamarena.client.addresses import addresses_of, connect_first
 from streamarena.client.connection import Connection
 from streamarena.client.proxy import EnvironmentProxies, Proxy, Tunnel
 from streamarena.client.receive_buffer import ReceiveBuffer, borrow_receive_buffer
@@ -73,6 +74,8 @@ class ConnectSettings:
         client_certificate: shown to servers that ask; goes with the default context only.
         tls: who does TLS; see `TLSMode`.
         proxy: for every connection but those to unix sockets. proxies: asked where `proxy` is None.
+        happy_eyeballs_delay: seconds after which the next address of a name is tried beside those that have not
+            answered; None tries one after the other.
     """
 
     seconds: float | None = 10.0
@@ -81,6 +84,14 @@ class ConnectSettings:
     tls: TLSMode | None = None
     proxy: Proxy | None = field(default=None, repr=False)
     proxies: EnvironmentProxies | None = field(default=None, repr=False)
+    happy_eyeballs_delay: float | None = 0.25  # RFC 8305, section 5
+
+    def __post_init__(self) -> None:
+        delay = self.happy_eyeballs_delay
+        if delay is not None and not delay > 0:
+            raise ConfigurationError(
+                f"happy_eyeballs_delay must be a positive number of seconds or None, not {delay!r}"
+            )
 
 
 class Connector:
@@ -175,7 +186,7 @@ class Connector:
         proxy = None if origin.socket_path is not None else self._proxy_for(origin)
         if proxy is not None:
             tunnel = Tunnel(proxy, origin.host, origin.port)
-            await loop.create_connection(lambda: tunnel, proxy.host, proxy.port)
+            await self._connect(tunnel, proxy.host, proxy.port)
             transport = await tunnel.opened()
             try:
                 transport.set_protocol(protocol)
@@ -192,9 +203,33 @@ class Connector:
                 lambda: protocol, origin.socket_path, ssl=context, server_hostname=name
             )
             return made
-        made, _ = await loop.create_connection(
-            lambda: protocol, origin.host, origin.port, ssl=context, server_hostname=name
-        )
+        return await self._connect(protocol, origin.host, origin.port, context, name)
+
+    async def _connect(
+        self,
+        protocol: asyncio.BaseProtocol,
+        host: str,
+        port: int,
+        context: ssl.SSLContext | None = None,
+        name: str | None = None,
+    ) -> asyncio.BaseTransport:
+        """Connect to the first address that answers."""
+        loop = asyncio.get_running_loop()
+        delay = self._settings.happy_eyeballs_delay
+        if delay is not None and not _is_address(host):
+            found = await addresses_of(host, port)
+            if len(found) > 1:
+                reached = await connect_first(found, delay)
+                try:
+                    made, _ = await loop.create_connection(
+                        lambda: protocol, sock=reached, ssl=context, server_hostname=name
+                    )
+                except BaseException:
+                    reached.close()
+                    raise
+                return made
+            host = found[0][4][0]
+        made, _ = await loop.create_connection(lambda: protocol, host, port, ssl=context, server_hostname=name)
         return made
 
     def _proxy_for(self, origin: Origin) -> Proxy | None:
@@ -228,6 +263,14 @@ def _check_protocol(transport: asyncio.BaseTransport) -> None:
     if chosen not in {None, "http/1.1"}:
         cast("asyncio.Transport", transport).abort()
         raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"the server chose {chosen}, which is not spoken here")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _reason(error: OSError) -> str:
