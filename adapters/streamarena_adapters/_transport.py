@@ -1,14 +1,15 @@
-"""What the transports for httpx and httpx2 share: requests and errors, translated by the names that both have.
+"""What the transports for httpx and httpx2 share: requests, bodies and errors, by the names that both have.
 
 Invariants: every error of the core becomes the library's own of the same meaning, with the core's as its `__cause__`;
-errors of a user's request body pass unchanged. Nothing here imports a client library.
-Not here: the classes that a library demands to inherit from (`httpx.py`, `httpx2.py`).
+errors of a user's request body pass unchanged; a response that is dropped unread gives its connection back. Nothing
+here imports a client library.
+Not here: the classes that a library demands to inherit from, and its types (`httpx.py`, `httpx2.py`).
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from streamarena.client import Limits, RawClient, RawRequest, RawResponse, RawTimeouts
@@ -30,7 +31,12 @@ from streamarena.errors import (
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["TransportCore", "LibraryLimits"]
+    from streamarena.client import ConnectionPoolStats
+
+__all__ = ["BODY_EXTENSION", "LibraryLimits", "ResponseBody", "Transport"]
+
+BODY_EXTENSION: Final = "streamarena.body"
+"""The response extension that holds the `ResponseBody`, for readers that take lists instead of single pieces."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _FOR_EVER: Final = 10 * 365 * 86_400.0  # seconds: an idle connection that never expires
@@ -103,42 +109,51 @@ class _Request(Protocol):
     def extensions(self) -> Mapping[str, object]: ...
 
 
-class TransportCore:
-    """The part of a transport that both libraries share.
+class Transport:
+    """A transport without the base class that a library demands; belongs to one event loop.
 
     Args:
-        library: the client library's module; its exceptions are raised.
-        verify: True for the system's trust store, False for no checks at all, or a context of the user's.
-        limits: the library's limits, or None for streamarena's own (1,000 connections, 100 kept for 30 s).
-        proxy, http2: refused where they ask for something.
+        verify: True checks against the system's trust store; a context replaces that, False checks nothing.
+        limits: the library's limits; None means streamarena's: 1,000 connections, 100 of them kept idle for 30 seconds.
+            A client hands the limits it was given to its own transport only: give them here.
+        proxy: must be None. http2: must be False.
 
     Raises:
-        ConfigurationError: something that is not supported was asked for.
+        ConfigurationError: a proxy or HTTP/2 was asked for.
     """
+
+    _library: ModuleType  # a class's own; its exceptions are raised
 
     def __init__(
         self,
-        library: ModuleType,
         *,
-        verify: ssl.SSLContext | bool,
-        limits: LibraryLimits | None,
-        proxy: object | None,
-        http2: bool,
+        verify: ssl.SSLContext | bool = True,
+        limits: LibraryLimits | None = None,
+        proxy: object | None = None,
+        http2: bool = False,
     ) -> None:
         if proxy is not None:
             raise ConfigurationError("this transport speaks to servers directly; for a proxy keep the library's own")
         if http2:
             raise ConfigurationError("this transport speaks HTTP/1.1; for HTTP/2 keep the library's own")
-        self._library = library
         context = verify if isinstance(verify, ssl.SSLContext) else None if verify else _unchecked_context()
         self._client = RawClient(limits=_limits(limits), ssl_context=context)
 
     @property
-    def client(self) -> RawClient:
-        """What sends the requests."""
-        return self._client
+    def pool_stats(self) -> ConnectionPoolStats:
+        """Counters of the connections since the transport was made."""
+        return self._client.pool_stats
 
-    async def send(self, request: _Request) -> RawResponse:
+    @property
+    def open_connections(self) -> int:
+        """Connections that are open or being opened now."""
+        return self._client.open_connections
+
+    async def aclose(self) -> None:
+        """Close every connection; nothing is awaited. Responses that are still open end with `ReadError`."""
+        self._client.close()
+
+    async def _send(self, request: _Request) -> RawResponse:
         """Send a library's request and return the response once its header is there.
 
         Raises:
@@ -148,30 +163,7 @@ class TransportCore:
         try:
             return await self._client.send(raw)
         except StreamArenaError as error:
-            raise self.error_for(error) from error
-
-    async def read(self, response: RawResponse) -> bytes:
-        """Return what came since the last call, joined; empty at the end.
-
-        Raises:
-            the library's own exceptions.
-        """
-        try:
-            batch = await response.next_batch()
-        except StreamArenaError as error:
-            raise self.error_for(error) from error
-        return batch[0] if len(batch) == 1 else b"".join(batch)
-
-    def error_for(self, error: StreamArenaError) -> Exception:
-        """Return the library's exception for an error of ours; one that it has no name for is returned as it is."""
-        if isinstance(error, StreamTruncatedError):  # broken by the network, or ended by the server in mid-sentence
-            name = "ReadError" if isinstance(error.__cause__, OSError) else "RemoteProtocolError"
-        else:
-            found = next((name for kind, name in _ERRORS if isinstance(error, kind)), None)
-            if found is None:
-                return error
-            name = found
-        return self._named(name)(str(error))
+            raise library_error(self._library, error) from error
 
     def _translate(self, request: _Request) -> RawRequest:
         url = request.url
@@ -196,7 +188,63 @@ class TransportCore:
         )
 
     def _named(self, name: str) -> type[Exception]:
-        return cast("type[Exception]", getattr(self._library, name))
+        return _exception_of(self._library, name)
+
+
+class ResponseBody:
+    """A response's body without the base class that a library demands: no generator, so leaving it needs no clean-up.
+
+    Args:
+        library: the client library's module; its exceptions are raised.
+        raw: the response.
+    """
+
+    def __init__(self, library: ModuleType, raw: RawResponse) -> None:
+        self._library = library
+        self._raw = raw
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        batch = await self.next_batch()
+        if not batch:
+            raise StopAsyncIteration
+        return batch[0] if len(batch) == 1 else b"".join(batch)
+
+    async def next_batch(self) -> list[bytes]:
+        """Return all that came since the last call, one item a read; an empty list at the end.
+
+        Raises:
+            the library's own exceptions. An error or cancellation closes the response.
+        """
+        try:
+            return await self._raw.next_batch()
+        except StreamArenaError as error:
+            raise library_error(self._library, error) from error
+
+    async def aclose(self) -> None:
+        """Read no more; nothing is awaited."""
+        self._raw.close()
+
+    def __del__(self) -> None:
+        self._raw.abandon()
+
+
+def library_error(library: ModuleType, error: StreamArenaError) -> Exception:
+    """Return a library's exception for an error of ours; one that it has no name for is returned as it is."""
+    if isinstance(error, StreamTruncatedError):  # broken by the network, or ended by the server in mid-sentence
+        name = "ReadError" if isinstance(error.__cause__, OSError) else "RemoteProtocolError"
+    else:
+        found = next((name for kind, name in _ERRORS if isinstance(error, kind)), None)
+        if found is None:
+            return error
+        name = found
+    return _exception_of(library, name)(str(error))
+
+
+def _exception_of(library: ModuleType, name: str) -> type[Exception]:
+    return cast("type[Exception]", getattr(library, name))
 
 
 def _limits(given: LibraryLimits | None) -> Limits:

@@ -12,21 +12,14 @@ extensions are not offered. Trust is the system's, not certifi's.
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
-
 import httpx
 
-from streamarena_adapters._transport import TransportCore
-
-if TYPE_CHECKING:
-    from streamarena.client import ConnectionPoolStats, RawResponse
+from streamarena_adapters._transport import BODY_EXTENSION, ResponseBody, Transport
 
 __all__ = ["AsyncHTTPTransport"]
 
 
-class AsyncHTTPTransport(httpx.AsyncBaseTransport):
+class AsyncHTTPTransport(Transport, httpx.AsyncBaseTransport):
     """Our connections under `httpx.AsyncClient`; belongs to one event loop.
 
     Args:
@@ -39,25 +32,7 @@ class AsyncHTTPTransport(httpx.AsyncBaseTransport):
         ConfigurationError: a proxy or HTTP/2 was asked for.
     """
 
-    def __init__(
-        self,
-        *,
-        verify: ssl.SSLContext | bool = True,
-        limits: httpx.Limits | None = None,
-        proxy: object | None = None,
-        http2: bool = False,
-    ) -> None:
-        self._core = TransportCore(httpx, verify=verify, limits=limits, proxy=proxy, http2=http2)
-
-    @property
-    def pool_stats(self) -> ConnectionPoolStats:
-        """Counters of the connections since the transport was made."""
-        return self._core.client.pool_stats
-
-    @property
-    def open_connections(self) -> int:
-        """Connections that are open or being opened now."""
-        return self._core.client.open_connections
+    _library = httpx
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request and return its response once the header is there.
@@ -67,34 +42,11 @@ class AsyncHTTPTransport(httpx.AsyncBaseTransport):
 
         Cancellation closes the connection.
         """
-        raw = await self._core.send(request)
-        return httpx.Response(
-            raw.status,
-            headers=raw.headers,
-            stream=_ResponseStream(self._core, raw),
-            extensions={"http_version": raw.version, "reason_phrase": raw.reason},
-        )
-
-    async def aclose(self) -> None:
-        """Close every connection; nothing is awaited. Responses that are still open end with `ReadError`."""
-        self._core.client.close()
+        raw = await self._send(request)
+        body = _ResponseStream(httpx, raw)
+        extensions = {"http_version": raw.version, "reason_phrase": raw.reason, BODY_EXTENSION: body}
+        return httpx.Response(raw.status, headers=raw.headers, stream=body, extensions=extensions)
 
 
-class _ResponseStream(httpx.AsyncByteStream):
-    """The body: an iterator that is no generator, so that leaving it needs no clean-up by the event loop."""
-
-    def __init__(self, core: TransportCore, raw: RawResponse) -> None:
-        self._core = core
-        self._raw = raw
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        data = await self._core.read(self._raw)
-        if not data:
-            raise StopAsyncIteration
-        return data
-
-    async def aclose(self) -> None:
-        self._raw.close()
+class _ResponseStream(ResponseBody, httpx.AsyncByteStream):
+    """The body, as httpx demands it."""

@@ -312,6 +312,11 @@ class RawResponse:
         self._pending.clear()
         self._finish()
 
+    def abandon(self) -> None:
+        """Close a response that nobody holds any more: for a `__del__`, which may run in any thread."""
+        if self._connection is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.close)
+
     # ------------------------------------------------------------ for the connection
 
     def head_received(self, head: ResponseHead) -> None:
