@@ -31,7 +31,7 @@ from streamarena.providers.registry import wire_of
 from streamarena.providers.replies import Block, BlockKind, Reply, ReplyChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["Accumulator", "DEFAULT_MAX_BYTES", "FragmentArena"]
 
@@ -55,6 +55,8 @@ class Accumulator:
         arena: where fragments are kept. It may also be set as the attribute `arena` before the first chunk; the reply
             must be read before that scope ends.
         max_bytes: characters, and 256 for each block, that one reply may have.
+        share: returns the one str that stands for a text everywhere, such as `StringInterner.text`. What every reply
+            repeats goes through it: the model's name, the names of tools, the provider's word for the end.
     """
 
     def __init__(
@@ -63,9 +65,11 @@ class Accumulator:
         *,
         arena: FragmentArena | None = None,
         max_bytes: int = DEFAULT_MAX_BYTES,
+        share: Callable[[str], str] = str,
     ) -> None:
         self.api = api
         self.max_bytes = max_bytes
+        self._share = share
         self._wire = wire_of(api)
         self.reset(arena)
 
@@ -139,9 +143,11 @@ class Accumulator:
             case UsageChunk():
                 self._usage = chunk
             case FinishChunk():
-                self._choice(chunk.index).finish = chunk
+                self._choice(chunk.index).finish = self._shared(chunk)
             case StartChunk():
-                self._id, self._model = chunk.id or self._id, chunk.model or self._model
+                self._id = chunk.id or self._id
+                if chunk.model:
+                    self._model = self._share(chunk.model)
             case ThinkingCompleteChunk():
                 self._sign(chunk)
             case GroundingChunk():
@@ -168,9 +174,16 @@ class Accumulator:
         if block is None:
             block = choice.calls[fragment.number] = self._begin(choice, "tool_call")
         block.id = block.id or fragment.id or ""
-        block.name = block.name or fragment.name or ""
+        if fragment.name and not block.name:
+            block.name = self._share(fragment.name)
         if fragment.arguments:
             self._add_to(block, fragment.arguments)
+
+    def _shared(self, chunk: FinishChunk) -> FinishChunk:
+        """Return the same end of a choice, with the provider's word for it shared."""
+        if chunk.raw_reason is None:
+            return chunk
+        return FinishChunk(chunk.reason, self._share(chunk.raw_reason), chunk.index, chunk.stop_sequence)
 
     def _sign(self, chunk: ThinkingCompleteChunk) -> None:
         choice = self._choice(0)

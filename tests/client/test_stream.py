@@ -53,6 +53,16 @@ def map_len(pieces):
     return [len(piece) for piece in pieces]
 
 
+async def test_results_share_what_every_reply_repeats(server):
+    results = []
+    async with StreamClient(server.url) as client:
+        for _ in range(3):
+            async with ask(client) as stream:
+                results.append(await stream.result())
+    assert {result.raw_finish_reason for result in results} == {"stop"}
+    assert len({id(result.raw_finish_reason) for result in results}) == 1
+
+
 async def test_result_after_a_part_was_read_is_still_the_whole(server):
     async with StreamClient(server.url) as client, ask(client) as stream:
         async for chunk in stream:

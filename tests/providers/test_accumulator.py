@@ -49,6 +49,23 @@ STREAM = [
 ]
 
 
+def test_what_every_reply_repeats_is_shared_and_nothing_else():
+    asked = []
+
+    def share(text):
+        asked.append(text)
+        return text.upper()
+
+    accumulator = Accumulator(share=share)
+    accumulator.extend(STREAM)
+    reply = accumulator.reply()
+    assert asked == ["model-1", "f", "g", "tool_use"]
+    assert (reply.id, reply.model, reply.text) == ("id-1", "MODEL-1", "Good day")
+    assert [(call.id, call.name) for call in reply.tool_calls] == [("call_a", "F"), ("call_b", "G")]
+    finish = reply.choices[0].finish
+    assert (finish.reason, finish.raw_reason, finish.index) == ("tool_calls", "TOOL_USE", 0)
+
+
 def test_a_reply_has_everything_in_order():
     accumulator = Accumulator()
     accumulator.extend(STREAM)

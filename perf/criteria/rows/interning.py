@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import random
 import re
+import statistics
+import time
 from collections.abc import Callable, Iterable, Iterator
 from sys import getsizeof
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
@@ -18,9 +20,12 @@ import orjson
 from perf.criteria.criterion import Criterion, Options, verdict
 from streamarena.memory import StringInterner
 from streamarena.prompts import builtin_catalog
-from streamarena.providers import decoder_for, encoder_for
+from streamarena.providers import Accumulator, decoder_for, encoder_for
 from streamarena.providers.chunks import FinishChunk, StartChunk, TextChunk, ToolCallPartialChunk
 from streamarena.sse import SSEParser
+
+if TYPE_CHECKING:
+    from streamarena.providers.replies import Reply
 
 TARGET = 0.5
 
@@ -91,6 +96,50 @@ def _bytes(retained: list[Any]) -> int:
     return sum(getsizeof(text) for text in {id(text): text for text in _strings(retained)}.values())
 
 
+def _replies(bodies: list[tuple[str, bytes]], share: Callable[[str], str]) -> list[Reply]:
+    """Put streams together as the client does for a result that is kept."""
+    replies = []
+    for api, body in bodies:
+        decoder, accumulator = decoder_for(api), Accumulator(api, share=share)
+        for event in SSEParser().feed(body):
+            accumulator.extend(decoder.decode(event))
+        replies.append(accumulator.reply())
+    return replies
+
+
+def _repeated(replies: list[Reply]) -> list[str]:
+    """Return what replies repeat: names of models and tools, and the providers' words for the end."""
+    texts: list[str | None] = [reply.model for reply in replies]
+    for reply in replies:
+        texts += [call.name for call in reply.tool_calls]
+        texts += [choice.finish.raw_reason for choice in reply.choices if choice.finish is not None]
+    return [text for text in texts if text is not None]
+
+
+def _kept_results(kinds: Iterable[tuple[str, str, bool]], count: int) -> Criterion:
+    interner, rounds = StringInterner(), 21
+    bodies = [(api, _stream(api, tools, number, 50)) for _, api, tools in kinds for number in range(count)]
+    plain, shared = _repeated(_replies(bodies, str)), _repeated(_replies(bodies, interner.text))
+    before, after = _bytes(plain), _bytes(shared)
+    seconds: dict[object, list[float]] = {str: [], interner.text: []}
+    for _ in range(rounds):
+        for share, taken in seconds.items():
+            start = time.process_time()
+            _replies(bodies, share)
+            taken.append(time.process_time() - start)
+    extra = statistics.median(b - a for a, b in zip(*seconds.values(), strict=True)) / len(bodies)
+    return Criterion(
+        "  kept results, as StreamClient does",
+        "-",
+        f"{1 - after / before:.1%} of what replies repeat: {before / len(bodies):.0f} to {after / len(bodies):.0f} "
+        f"bytes a result; {extra * 1e6:+.1f} us a result",
+        f"{len(bodies)} replies kept: names of models and tools, finish reasons; the same streams with and without "
+        f"the interner, CPU, median of {rounds}",
+        "shown",
+        {"before": before, "after": after, "seconds_a_result": extra},
+    )
+
+
 def measure(options: Options) -> list[Criterion]:
     streams, count = options.count(40, 8), 400
     kinds = (("OpenAI", "openai-chat", False), ("Anthropic", "anthropic", False), ("tool calls", "openai-chat", True))
@@ -120,4 +169,5 @@ def measure(options: Options) -> list[Criterion]:
                 {"before": before_all, "after": after_all},
             )
         )
+    rows.append(_kept_results(kinds, options.count(300, 60)))
     return rows
