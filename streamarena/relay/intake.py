@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from streamarena.client import ENDPOINTS
 from streamarena.client.compression import decompressor_for
 from streamarena.errors import (
     BodyTooLargeError,
@@ -26,14 +27,12 @@ from streamarena.errors import (
     StreamTruncatedError,
 )
 from streamarena.relay.asgi import Headers, Receive, Scope, without
+from streamarena.relay.settings import TRANSLATED
 
 __all__ = ["API_PATHS", "ClientLeftError", "RelayRequest", "check_line", "path_of", "read_request", "with_model"]
 
-API_PATHS: Final[Mapping[str, str]] = {
-    "/v1/chat/completions": "openai-chat",
-    "/v1/responses": "openai-responses",
-    "/v1/messages": "anthropic",
-}
+API_PATHS: Final[Mapping[str, str]] = {f"/v1{ENDPOINTS[api].path}": api for api in TRANSLATED}
+"""Whole paths, not endings: `/v1/threads/t/messages` is another thing than `/v1/messages`."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADER_BYTES: Final = 64 * 2**10
 _HEADER_COUNT: Final = 100

@@ -21,16 +21,17 @@ from streamarena.providers.json_values import is_object
 from streamarena.relay.translation import anthropic, openai_chat, openai_responses
 from streamarena.relay.translation.conversation import Conversation
 
-__all__ = ["TranslatedRequest", "translate_request"]
+__all__ = ["WIRES", "TranslatedRequest", "translate_request"]
 
 _Read = Callable[[Mapping[str, Any]], tuple[Conversation, list[str]]]
 _Write = Callable[[Conversation, str], tuple[dict[str, Any], list[str]]]
 
-_WIRES: Final[Mapping[str, tuple[_Read, _Write]]] = {
+WIRES: Final[Mapping[str, tuple[_Read, _Write]]] = {
     "openai-chat": (openai_chat.read, openai_chat.write),
     "openai-responses": (openai_responses.read, openai_responses.write),
     "anthropic": (anthropic.read, anthropic.write),
 }
+"""By wire: what reads its requests, and what writes them."""
 
 
 class TranslatedRequest(NamedTuple):
@@ -66,10 +67,10 @@ def translate_request(body: bytes, api: str, target_api: str, model: str | None 
         raise RequestRefusedError(400, f"the body is not JSON: {error}") from None
     if not is_object(members):
         raise RequestRefusedError(400, "the body is not a JSON object")
-    conversation, left_out = _WIRES[wire_of(api)][0](members)
+    conversation, left_out = WIRES[wire_of(api)][0](members)
     if model is not None:
         conversation = msgspec.structs.replace(conversation, model=model)
-    written, more = _WIRES[wire_of(target_api)][1](conversation, target_api)
+    written, more = WIRES[wire_of(target_api)][1](conversation, target_api)
     asks = ENDPOINTS[target_api].stream_fields
     dropped = tuple(dict.fromkeys((*left_out, *more)))
     return TranslatedRequest(dump({**written, **asks}), conversation.stream, conversation.include_usage, dropped)
