@@ -73,8 +73,7 @@ class WorkerActor:
 
     def _report(self, interval: Interval) -> None:
         if len(self._intervals) >= _KEPT_INTERVALS:  # the driver is away: keep the numbers, not the resolution
-            self._intervals[-1].merge_numbers(interval)
-            self._intervals[-1].end, self._intervals[-1].done = interval.end, interval.done
+            self._intervals[-1].append(interval)
         else:
             self._intervals.append(interval)
 
@@ -129,10 +128,6 @@ class RayEngine:
         """Start no further requests."""
         for actor in self._actors:
             actor.stop.remote()
-
-    async def kill(self, worker: int) -> None:
-        """End one actor at once, as a failing machine would; for tests of what then happens."""
-        self._ray.kill(self._actors[worker])
 
     # ------------------------------------------------------------ private
 

@@ -141,6 +141,16 @@ class Interval:
         for kind, error in other.errors.items():
             self.add_error(kind, error.example, error.count)
 
+    def append(self, following: Interval) -> None:
+        """Become one interval with the one that the same worker measured next."""
+        self.merge_numbers(following)
+        self.end, self.done, self.active = following.end, following.done, following.active
+        self.peak_active = max(self.peak_active, following.peak_active)
+        self.starts.extend(following.starts)
+        self.ends.extend(following.ends)
+        self.rows.extend(following.rows)
+        self.health.merge(following.health)
+
 
 def encode_interval(interval: Interval) -> bytes:
     """Return an interval as bytes, for another process or machine."""
@@ -189,6 +199,8 @@ def shift_interval(interval: Interval, nanoseconds: int) -> None:
         for name in ("scheduled_ns", "sent_ns", "ended_ns"):
             if row[name] is not None:
                 row[name] += nanoseconds
+        if "stamps_ns" in row:
+            row["stamps_ns"] = [(moment + nanoseconds, bar) for moment, bar in row["stamps_ns"]]
 
 
 _PLAIN: Final = (

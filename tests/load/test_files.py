@@ -15,7 +15,7 @@ from streamarena.load.compare import compare, compare_table, load_documents, pai
 from streamarena.load.export import as_document, write_csv, write_hdr_log, write_json
 from streamarena.load.hdr import encode_hdr
 from streamarena.load.html_report import html_report
-from streamarena.load.interval import Interval, decode_interval, encode_interval, shift_interval
+from streamarena.load.interval import Health, Interval, decode_interval, encode_interval, shift_interval
 from streamarena.load.metrics import METRICS
 from streamarena.load.plots import Line, nice_ticks, plot
 from streamarena.load.scrape import Scraper, parse_metrics
@@ -66,6 +66,35 @@ def test_another_machines_moments_are_moved_to_our_clock():
     assert (made.start, made.end, made.first_start) == (10**9 - 5, 2 * 10**9 - 5, 10**9 - 5)
     assert list(made.starts) == [10**9 - 5, 10**9 - 4]
     assert made.rows[0] == {"scheduled_ns": None, "sent_ns": 0, "ended_ns": 1}
+
+
+def test_an_interval_takes_up_the_one_after_it_whole():
+    first, second = Interval(3, 0), Interval(3, 10)
+    for one, end in ((first, 10), (second, 20)):
+        one.end, one.active, one.peak_active = end, end, end + 1
+        one.counters["started"] = 2
+        one.starts.extend([end - 5, end - 4])
+        one.ends.append(end - 1)
+        one.rows.append({"number": end})
+        one.health = Health(wall=10, cpu=1, busy=2, run_wait=3, memory=end)
+        one.add("ttft", end)
+    second.done = True
+    first.append(second)
+    assert (first.start, first.end, first.active, first.peak_active, first.done) == (0, 20, 20, 21, True)
+    assert first.counters["started"] == 4
+    assert (list(first.starts), list(first.ends)) == ([5, 6, 15, 16], [9, 19])
+    assert [row["number"] for row in first.rows] == [10, 20]
+    assert first.health == Health(wall=20, cpu=2, busy=4, run_wait=6, memory=20)
+    assert first.histogram("ttft").count == 2
+
+
+def test_moments_of_another_machine_are_shifted_with_every_stamp():
+    one = Interval(0, 100)
+    one.rows.append({"scheduled_ns": None, "sent_ns": 5, "ended_ns": 9, "stamps_ns": [(6, 1), (8, 2)]})
+    shift_interval(one, 1000)
+    assert one.start == 1100
+    (row,) = one.rows
+    assert (row["scheduled_ns"], row["sent_ns"], row["stamps_ns"]) == (None, 1005, [(1006, 1), (1008, 2)])
 
 
 def test_kinds_of_errors_are_capped_and_none_is_lost():

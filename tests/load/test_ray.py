@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
+import os
+import signal
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,12 +60,24 @@ def test_actors_share_the_numbers_and_begin_together(local_ray):
         assert result.summary["client"]["workers"] == 2
         assert all(error >= 0 for error in engine.clock_errors)
         first = {worker: min(r["sent_ns"] for r in rows if r["number"] % 2 == worker) for worker in (0, 1)}
-        assert abs(first[0] - first[1]) < 1e9, "the start is a barrier"
+        assert abs(first[0] - first[1]) < 0.3e9, "the start is a barrier"
 
     run(main())
 
 
-def test_an_actor_killed_in_the_middle_is_reported_and_its_intervals_stay(local_ray):
+def actor_processes():
+    """The processes of the actors on this machine: Ray names them after their class."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (entry / "cmdline").read_bytes().startswith(b"ray::WorkerActor"):
+                    found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the actors' processes are found in /proc")
+def test_an_actor_whose_process_dies_is_reported_and_its_intervals_stay(local_ray):
     from streamarena_adapters.ray import RayEngine
 
     async def main():
@@ -79,13 +96,15 @@ def test_an_actor_killed_in_the_middle_is_reported_and_its_intervals_stay(local_
             while 0 not in test.totals.health or 1 not in test.totals.health:
                 await asyncio.sleep(0.1)
                 assert not running.done()
-            kept = test.totals.health[0].wall
-            await engine.kill(0)
+            kept = {worker: health.wall for worker, health in test.totals.health.items()}
+            os.kill(actor_processes()[0], signal.SIGKILL)
             result = await running
-        lost = result.summary["client"]["lost_workers"]
-        assert list(lost) == ["0"]
-        assert result.totals.health[0].wall >= kept > 0
-        assert result.totals.health[1].wall > 4e9, "the other one ran to its end"
+        (name,) = result.summary["client"]["lost_workers"]
+        lost, other = int(name), 1 - int(name)
+        assert kept[lost] <= result.totals.health[lost].wall < 4e9
+        assert result.totals.health[other].wall > 4e9, "the other one ran to its end"
         assert result.summary["completed"] > 0
+        assert result.verdict.state == "client-limited"
+        assert any("was lost" in reason for reason in result.verdict.reasons)
 
     run(main())
