@@ -13,7 +13,10 @@ BENCHES: dict[str, tuple[str, str]] = {
     "memory": ("perf.macro.memory", "memory of an open stream, against other clients"),
     "fake-llm": ("perf.macro.fake_llm", "what the fake model server sends from one process"),
     "many": ("perf.macro.many", "3,000 streams in one process on one core: CPU, and how late chunks reach it"),
-    "load-truth": ("perf.macro.load_truth", "a load test's figures and error bars against the server's own send stamps"),
+    "load-truth": (
+        "perf.macro.load_truth",
+        "a load test's figures and error bars against the server's send stamps",
+    ),
     "tls": ("perf.macro.tls", "memory and CPU of streams over TLS, against the loops and other clients"),
     "sse": ("perf.micro.sse", "events parsed from bytes, against other parsers"),
     "parse-and-decode": ("perf.micro.parse_and_decode", "bytes to typed chunks, against parsing and loading JSON"),

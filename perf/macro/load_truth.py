@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def describe(result: LoadResult, rows: list[dict[str, Any]], records: list[dict[
     for row in rows:
         stamps = by_id[f"load-{row['number']}"]["stamps"]
         ttft.add(stamps[0] - row["sent_ns"])
-        gaps.add_all([later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)])
+        gaps.add_all([later - earlier for earlier, later in itertools.pairwise(stamps)])
     compared = compare_with_server(rows, records)
     summary, client = result.summary, result.summary["client"]
     off = [

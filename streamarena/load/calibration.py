@@ -5,8 +5,8 @@ client's is how late the client saw the chunk, and the error bar that the client
 found bounds what a load test on this machine can claim: chunks a second at a given lateness.
 
 Invariants: nothing but loopback is involved; the server runs in a process of its own and shares the machine, so the
-figures are careful ones for a client that has it to itself. The server's stamp is taken before its loop hands the chunk
-to the kernel, so what the server lets pass between the two counts as lateness, and as a bar that did not hold.
+figures are careful ones for a client that has it to itself. The server's stamp is taken beside the call that hands the
+chunk to the kernel; what passes between the two counts as lateness, and as a bar that did not hold.
 Not here: judging a run (`verdict.py`), which looks at what happened in that run.
 """
 

@@ -3,7 +3,7 @@
 Invariants: a metric whose stamps did not both come is not counted; requests left out of the results add nothing but
 `left_out`; an error bar only ever makes a value earlier or a gap wider or narrower, never what the stamps did not see.
 Cost: one walk over the request's gaps (0.6 us a chunk), done between reads and not inside their callbacks.
-Not here: the walk over windows (`loop_watch.py`), what metrics mean (`metrics.py`).
+Not here: error bars (`loop_watch.py`), what metrics mean (`metrics.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamarena.load.interval import Interval
-    from streamarena.load.loop_watch import LoopWatch
     from streamarena.load.plan import LoadPlan
     from streamarena.load.recorder import StreamRecorder
 
@@ -77,11 +76,10 @@ class Folder:
     """Folds requests into intervals.
 
     Args:
-        plan: objectives and output wanted. watch: judges stamps.
+        plan: objectives and output wanted.
     """
 
-    def __init__(self, plan: LoadPlan, watch: LoopWatch) -> None:
-        self._watch = watch
+    def __init__(self, plan: LoadPlan) -> None:
         self._rows = plan.rows or plan.stamps
         self._stamps = plan.stamps
         found = ((metric(name), limit) for name, limit in plan.goodput.items())
@@ -100,9 +98,7 @@ class Folder:
             good = all(name in values and values[name] <= limit for name, limit in self._objectives)
             interval.counters["good"] += good
         if self._rows:
-            moment = attempt.recorder.first_content
-            around = self._watch.delay_at(moment) if moment is not None else 0
-            interval.rows.append({**_row(attempt, values, around), **stamps})
+            interval.rows.append({**_row(attempt, values), **stamps})
 
     def fold_gaps(self, interval: Interval, attempt: Attempt, name: str = "gap") -> list[int]:
         """Count the gaps so far of a request that has not ended, or has, under a name; return them."""
@@ -113,8 +109,8 @@ class Folder:
             interval.histogram("stamp_error").add_all(fresh)
             if gaps:
                 interval.histogram(name).add_all(gaps)
-                low = [gap - error if gap > error else 0 for gap, error in zip(gaps, errors[1:], strict=True)]
-                interval.histogram("gap_low").add_all(low)
+                lows = list(map(operator.sub, gaps, errors[1:]))
+                interval.histogram("gap_low").add_all(lows if min(lows) >= 0 else [max(low, 0) for low in lows])
                 interval.histogram("gap_high").add_all(list(map(operator.add, gaps, errors)))
         return gaps
 
@@ -154,19 +150,13 @@ class Folder:
             _add_inter_token(interval, attempt, () if of_one else gaps, tokens)
         return values | _means(recorder, tokens)
 
-    def _add_low_ends(self, interval: Interval, attempt: Attempt, values: dict[str, float]) -> None:
-        """Count how small the values may have been: late stamps, and a send that waited for the end of its turn."""
-        recorder, sent = attempt.recorder, attempt.sent
-        if sent is None:
-            return
-        delay = self._watch.turn_at(sent) + self._watch.delay_at(sent)
-        for name, moment, error in (
-            ("ttft", recorder.first_content, recorder.first_error),
-            ("e2e", *recorder.last),
-        ):
-            if name in values and moment is not None:
-                late = error + self._watch.delay_at(moment) + delay
-                interval.histogram(f"{name}_low").add(max(round(values[name]) - late, 0))
+    @staticmethod
+    def _add_low_ends(interval: Interval, attempt: Attempt, values: dict[str, float]) -> None:
+        """Count how small the values may have been; the send is stamped beside the call that makes it."""
+        recorder = attempt.recorder
+        for name, error in (("ttft", recorder.first_error), ("e2e", recorder.last[1])):
+            if name in values:
+                interval.histogram(f"{name}_low").add(max(round(values[name]) - error, 0))
 
 
 def _count_tokens(interval: Interval, attempt: Attempt) -> int | None:
@@ -233,7 +223,7 @@ def _add_inter_token(interval: Interval, attempt: Attempt, gaps: Sequence[int], 
             histogram.add((low + high) // 2 * chunks // tokens, count)
 
 
-def _row(attempt: Attempt, values: dict[str, float], around: int) -> dict[str, Any]:
+def _row(attempt: Attempt, values: dict[str, float]) -> dict[str, Any]:
     """Return one request for per-request output; durations in milliseconds, moments in nanoseconds."""
     recorder = attempt.recorder
     usage = recorder.usage
@@ -250,5 +240,5 @@ def _row(attempt: Attempt, values: dict[str, float], around: int) -> dict[str, A
         "chunks": recorder.chunks,
         "input_tokens": usage.input_tokens if usage is not None else attempt.input_tokens,
         "output_tokens": usage.output_tokens if usage is not None else None,
-        "first_token_error_ms": (recorder.first_error + around) / 1e6 if recorder.first_content is not None else None,
+        "first_token_error_ms": recorder.first_error / 1e6 if recorder.first_content is not None else None,
     }

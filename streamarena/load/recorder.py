@@ -1,15 +1,18 @@
-"""The stamps of one stream: taken inside the read callback, kept in flat arrays, judged when the stream is over.
+"""The stamps of one stream: taken inside the read callback, kept in flat arrays beside their error bars.
 
 Invariants: nothing is allocated for a chunk beside 16 bytes of array; a moment that did not come is None and never 0;
-a stamp's error bar is the part of the loop's turn that passed before it plus what the thread lost around it.
-Cost: a comparison or two a chunk; two appends a read; one walk over the arrays at the end, outside the measured turns.
+a stamp's error bar reaches back to the earliest moment at which its bytes may have come (`loop_watch.py`).
+Cost: a comparison or two a chunk; two appends a read; two subtractions of arrays at the end.
 Not here: whose stream it is (`worker.py`), what becomes of the numbers (`interval.py`).
 """
 
 from __future__ import annotations
 
+import operator
 from array import array
 from typing import TYPE_CHECKING, Final
+
+from streamarena.load.loop_watch import UNSEEN_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +115,10 @@ class StreamRecorder:
         if content:
             stamps = self._stamps
             stamps.append(now)
-            self._errors.append(now - watch.since)
+            late = now - watch.since
+            self._errors.append(
+                late + UNSEEN_NS if late > 0 else UNSEEN_NS
+            )  # what waited for us is older than the turn
             self.chunks += content
             if self._counts is not None:
                 self._counts.append(content)
@@ -132,14 +138,17 @@ class StreamRecorder:
             elif chunk.kind == "usage":
                 self.usage = chunk
             elif chunk.kind == "finish":
-                self.finish, self.finish_error = now, max(now - self._watch.since, 0)
+                self.finish, self.finish_error = now, self._error(now)
         if content:
             if self.first_content is None:
-                self.first_content, self.first_error = now, max(now - self._watch.since, 0)
+                self.first_content, self.first_error = now, self._error(now)
             self.merged += content - 1
         if self.first_chunk is None:
             self.first_chunk = stream.timings.first_chunk
         return content
+
+    def _error(self, now: int) -> int:
+        return max(now - self._watch.since, 0) + UNSEEN_NS
 
     @property
     def last_content(self) -> int | None:
@@ -152,7 +161,7 @@ class StreamRecorder:
         content = self.last_content
         if self.finish is not None and (content is None or self.finish > content):
             return self.finish, self.finish_error
-        return content, max(self._errors[-1], 0) if self._errors else 0
+        return content, self._errors[-1] if self._errors else 0
 
     def take_gaps(self) -> tuple[list[int], list[int]]:
         """Return the gaps between reads with content and the error bar of each stamp, in nanoseconds, and clear them.
@@ -162,10 +171,8 @@ class StreamRecorder:
         one read are `merged`, and no gap here.
         """
         stamps = self._stamps
-        delays = self._watch.delays_at(stamps)
-        # A batch that waited for its consumer was stamped before the turn that takes it: its bar has no such part.
-        errors = [late + delay if late > 0 else delay for late, delay in zip(self._errors, delays, strict=True)]
-        gaps = list(map(int.__sub__, stamps[1:], stamps[:-1]))
+        gaps = list(map(operator.sub, stamps[1:], stamps[:-1]))
+        errors = self._errors.tolist()
         del self._stamps[:-1], self._errors[:-1]
         return gaps, errors
 
@@ -174,7 +181,5 @@ class StreamRecorder:
 
         Of a stream of more than 4,096 reads these are the last ones.
         """
-        delays = self._watch.delays_at(self._stamps)
-        errors = [late + delay if late > 0 else delay for late, delay in zip(self._errors, delays, strict=True)]
         counts: list[object] = list(self._counts[-len(self._stamps) :]) if self._counts is not None else []
-        return {"stamps_ns": list(zip(self._stamps, errors, strict=True)), "chunks_by_read": counts}
+        return {"stamps_ns": list(zip(self._stamps, self._errors, strict=True)), "chunks_by_read": counts}

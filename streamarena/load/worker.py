@@ -100,7 +100,7 @@ class Worker:
         self.begun = begin_at if begin_at is not None else time.perf_counter_ns()
         async with self._make_client() as client:
             with LoopWatch(loop, self._fold_finished) as watch:
-                self._client, self._watch, self._folder = client, watch, Folder(plan, watch)
+                self._client, self._watch, self._folder = client, watch, Folder(plan)
                 self._interval.start = time.perf_counter_ns()
                 self._cpu = time.process_time_ns()
                 if plan.total_seconds is not None:
@@ -162,6 +162,7 @@ class Worker:
 
     async def send(self, number: int, scheduled: int | None = None) -> None:
         """Send the request of this number, or have its conversation; returns when it has ended."""
+        self._watch.touch()
         made = as_load_request(self.plan.requests(number))
         if isinstance(made, LoadRequest):
             await self._send_one(made, number, 0, scheduled, keep_result=False)
@@ -176,6 +177,7 @@ class Worker:
                 await asyncio.sleep(conversation.think_before(turn))
             if turn and self._stopping:
                 return
+            self._watch.touch()
             result = await self._send_one(dialogue.ask(turn), number, turn, scheduled, keep_result=True)
             if result is None:
                 return
@@ -186,7 +188,6 @@ class Worker:
     ) -> StreamResult | None:
         """Send one request and see it to its end; return its result if it was kept and is whole."""
         recorder = self._spare.pop() if self._spare else self._new_recorder()
-        self._watch.touch()
         attempt = Attempt(number, turn, recorder, scheduled, time.perf_counter_ns())
         attempt.label, attempt.input_tokens = request.label, request.input_tokens
         attempt.measured = self.plan.measures(number, (attempt.started - self.begun) / 1e9)
@@ -281,7 +282,6 @@ class Worker:
         return StreamRecorder(self._watch, self._recorder_full, count_reads=self.plan.stamps)
 
     def _recorder_full(self, recorder: StreamRecorder) -> None:
-        self._watch.close_window()
         self._folder.fold_early(self._interval, self._by_recorder[recorder])
 
     def _fold_finished(self) -> None:
@@ -302,7 +302,6 @@ class Worker:
 
     def _close_interval(self, *, done: bool = False) -> None:
         self._watch.touch()
-        self._watch.close_window()
         self._fold_finished()
         self._folder.settle(self._interval)
         interval, watch, cpu = self._interval, self._watch, time.process_time_ns()

@@ -3,8 +3,8 @@
 Invariants: items fire in the order of their ticks, within a tick in the order they were added; an item is in at most
 one slot; a discarded item never fires and is no longer referenced. All sends of a slice happen before any item
 prepares its next one, so that the work for stream n does not delay the bytes of stream n + 1. A slice is at most
-`SLICE` items: between slices the loop runs, which is when uvloop hands queued writes to the kernel, so a stamp taken
-beside a write is off by no more than one slice. The clock is `time.monotonic()`: uvloop's own is up to 1 ms old.
+`SLICE` items: between slices the loop runs, so that new requests are read however much there is to send. The clock is
+`time.monotonic()`: uvloop's own is up to 1 ms old.
 
 Cost: a dict insert and removal an item, one `call_at` a tick however many items are due. Delays round up to the tick.
 Not here: what an item does.

@@ -34,15 +34,6 @@ class Watch:
     in_turn = True
     since = 0
 
-    def delays_at(self, moments):
-        return [0] * len(moments)
-
-    def delay_at(self, moment):
-        return 0
-
-    def turn_at(self, moment):
-        return 0
-
 
 def measure(batches, outcome="completed"):
     """Play batches at milliseconds after the send; return the interval that they make, and the row."""
@@ -59,7 +50,7 @@ def measure(batches, outcome="completed"):
         take(batch)
     attempt.ended = stream.received_at
     interval = Interval()
-    folder = Folder(LoadPlan(url="http://h", requests=dict, request_count=1, rows=True), watch)
+    folder = Folder(LoadPlan(url="http://h", requests=dict, request_count=1, rows=True))
     folder.fold(interval, attempt)
     folder.settle(interval)
     return interval, interval.rows[0]

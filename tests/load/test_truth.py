@@ -16,9 +16,8 @@ from streamarena.load import ClosedLoop, Histogram, LoadPlan, LoadTest, OpenLoop
 from streamarena.load.calibration import calibrate, compare_with_server
 from streamarena.testing import FakeLLM
 
-# The server's stamp is taken beside a write that the loop may hand to the kernel only after the rest of a slice of
-# sixty-four: its own uncertainty, which no client can see. The server's process may lose its core there, too.
-SERVER_NS = 2_000_000
+# Between the server's stamp and its call to the kernel its process may lose its core, which no client can see.
+SERVER_NS = 500_000
 
 
 async def measure(streams, requests, **changes):
@@ -49,7 +48,7 @@ async def test_error_bars_hold_the_servers_own_send_stamps():
             sent = stamps[position]
             assert seen >= sent, "nothing is seen before it was sent"
             total += 1
-            inside += seen - bar <= sent + SERVER_NS
+            inside += seen - bar <= sent
     assert total > 2000
     assert inside / total >= 0.99
     assert result.histogram("stamp_error").count == total
@@ -91,7 +90,7 @@ async def test_a_machine_that_is_loaded_on_purpose_turns_the_verdict():
         for burner in burners:
             burner.kill()
             burner.wait()
-    assert result.verdict.state == "client-limited"
+    assert result.verdict.state == "client-limited", result.table()
     assert result.verdict.reasons
     assert result.summary["client"]["run_queue_share"] > 0.05
 
