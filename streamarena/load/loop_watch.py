@@ -9,8 +9,8 @@ millisecond more is allowed for what a process cannot see of itself (`UNSEEN_NS`
 Invariants: `since` never lies after the turn's first stamp; nothing here grows with the length of a run.
 Cost: one `call_soon` and two clock readings a turn of the loop that touches a stream; one 2 us read of /proc a turn
 after a pause of a millisecond or more; 40 timers a second.
-Not seen: a network or kernel that delivers late, another machine's clock, a hypervisor that takes the core away, and,
-away from Linux, the run queue and work that nobody noted.
+Not seen: a network or kernel that delivers late, another machine's clock, a hypervisor that takes the core away, other
+threads of this process that hold the interpreter, and, away from Linux, the run queue and work that nobody noted.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ async def test_a_machine_that_is_loaded_on_purpose_turns_the_verdict():
 
     cores = sorted(os.sched_getaffinity(0))
     mine = cores[0]
-    burners = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(3)]  # noqa: ASYNC220 - before the run
+    burners = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(8)]  # noqa: ASYNC220 - before the run
     try:
         for burner in burners:
             os.sched_setaffinity(burner.pid, {mine})
