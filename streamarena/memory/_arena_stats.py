@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from streamarena.memory.arena import Arena
 
 
-@dataclass(frozen=True, slots=True)
-class ArenaStats:
+class ArenaStats(msgspec.Struct, frozen=True):
     """What an arena has taken; the figures stay readable after its end.
 
     Attributes:

@@ -15,10 +15,11 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections import deque
-from dataclasses import dataclass
 from threading import Lock
 from types import TracebackType
 from typing import Final, Self
+
+import msgspec
 
 from streamarena.errors import BufferReleasedError, DoubleReleaseError
 from streamarena.memory._blocks import Block, is_exported, new_block, poison
@@ -112,8 +113,7 @@ class PooledBuffer:
                 warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
 
 
-@dataclass(frozen=True, slots=True)
-class TierStats:
+class TierStats(msgspec.Struct, frozen=True):
     """One tier of a buffer pool; counts since the pool was made.
 
     Attributes:
@@ -141,8 +141,7 @@ class TierStats:
         return self.hits / taken if taken else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class BufferStats:
+class BufferStats(msgspec.Struct, frozen=True):
     """All tiers of a buffer pool, small to large, the unpooled sizes last."""
 
     tiers: tuple[TierStats, ...]

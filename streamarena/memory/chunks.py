@@ -10,9 +10,10 @@ Not here: the cursor (`_spans`), and when a chunk goes back (`arena`).
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from threading import Lock
 from typing import Final
+
+import msgspec
 
 from streamarena.memory._checks import check_setting
 from streamarena.memory._spans import Chunk
@@ -23,8 +24,7 @@ CHUNK_SIZES: Final = (4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20)
 """An arena starts with the first and goes on four-fold; a longer span gets a chunk of its own length."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkStats:
+class ChunkStats(msgspec.Struct, frozen=True):
     """What a store holds and what it has done. Bytes are those of whole chunks.
 
     Attributes:

@@ -19,9 +19,10 @@ import os
 import stat
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Self, TypeAlias
+
+import msgspec
 
 from streamarena.errors import FileCacheFullError, FileChangedError, ReleasedError
 from streamarena.memory._blocks import Block, is_exported, new_block
@@ -133,8 +134,7 @@ class MappedFile:
             self._cache._dropped.append(content)
 
 
-@dataclass(frozen=True, slots=True)
-class FileCacheStats:
+class FileCacheStats(msgspec.Struct, frozen=True):
     """What a cache holds and has done.
 
     Attributes:

@@ -12,10 +12,11 @@ Not here: eviction. A symbol stays valid until `clear`; a table full of junk is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from sys import getsizeof
 from threading import Lock
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from streamarena import _native
 from streamarena.errors import CapacityExceededError, LimitExceededError, StaleHandleError
@@ -51,8 +52,7 @@ class Symbol:
         return f"<Symbol {self._text!r}>"
 
 
-@dataclass(frozen=True, slots=True)
-class InternerStats:
+class InternerStats(msgspec.Struct, frozen=True):
     """What an interner holds and has saved. Bytes are those of `sys.getsizeof`.
 
     Attributes:

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import sys
 import weakref
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import msgspec
 
 from streamarena.errors import ConfigurationError
 from streamarena.memory._forks import after_fork
@@ -46,8 +47,7 @@ _POOLS: Final = ("request_pool", "response_pool", "token_pool")
 _TRIM_SECONDS: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class ManagerStats:
+class ManagerStats(msgspec.Struct, frozen=True):
     """Everything that one manager holds and has done."""
 
     arenas: ArenaTotals
@@ -72,7 +72,7 @@ class ManagerStats:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts and numbers, for JSON."""
-        return asdict(self)
+        return cast("dict[str, Any]", msgspec.to_builtins(self))
 
 
 class MemoryManager:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections import deque
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import msgspec
 
 from streamarena.errors import CapacityExceededError, DoubleReleaseError, ReleasedError
 from streamarena.memory._checks import check_setting
@@ -90,8 +91,7 @@ class PooledObject(Generic[T]):
                 warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
 
 
-@dataclass(frozen=True, slots=True)
-class PoolStats:
+class PoolStats(msgspec.Struct, frozen=True):
     """What one pool has done.
 
     Attributes:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from threading import Lock
 from typing import TypeAlias
+
+import msgspec
 
 from streamarena.memory._checks import check_setting
 
@@ -51,8 +52,7 @@ class MemorySnapshot:
         return f"<MemorySnapshot at {self.at:.3f} {self.mark or ''} {self.as_dict()}>"
 
 
-@dataclass(frozen=True, slots=True)
-class LeakSlope:
+class LeakSlope(msgspec.Struct, frozen=True):
     """The straight line that fits one source best.
 
     Attributes:
@@ -65,8 +65,7 @@ class LeakSlope:
     fit: float
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryReport:
+class MemoryReport(msgspec.Struct, frozen=True):
     """What a profiler has seen.
 
     Attributes:

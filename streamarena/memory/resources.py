@@ -7,8 +7,9 @@ Not here: the other parts of the memory system, which no arena needs; `manager` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from threading import Lock
+
+import msgspec
 
 from streamarena.memory._counts import Counter
 from streamarena.memory._forks import after_fork
@@ -19,8 +20,7 @@ from streamarena.memory.config import MemoryConfig
 __all__ = ["ArenaResources", "ArenaTotals", "default_resources"]
 
 
-@dataclass(frozen=True, slots=True)
-class ArenaTotals:
+class ArenaTotals(msgspec.Struct, frozen=True):
     """All arenas that one set of resources has served.
 
     Attributes:

@@ -14,9 +14,10 @@ other code does between two awaits may not, since tasks share a thread.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+import msgspec
 
 from streamarena import _native
 from streamarena.memory._tracker_py import AllocationSlot, PythonCounters
@@ -33,8 +34,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class AllocationStats:
+class AllocationStats(msgspec.Struct, frozen=True):
     """What is allocated now.
 
     Attributes:
@@ -54,16 +54,14 @@ class AllocationStats:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class AllocationMark:
+class AllocationMark(msgspec.Struct, frozen=True):
     """A moment to compare with; made by `AllocationTracker.mark`."""
 
     name: str
     stats: AllocationStats
 
 
-@dataclass(frozen=True, slots=True)
-class AllocationDelta:
+class AllocationDelta(msgspec.Struct, frozen=True):
     """What has changed since a mark; negative where memory was given back."""
 
     allocated: int
