@@ -40,6 +40,8 @@ class ContentClock:
 
     Attributes:
         place: for the alarms of the loop: the entry of theirs that is this clock's, or None.
+        latest: asked for the stamp of the latest content before a limit is judged, where content is not noted as it
+            comes; None: it is.
     """
 
     __slots__ = (
@@ -53,6 +55,7 @@ class ContentClock:
         "_looked_for",
         "_on_timeout",
         "_timeouts",
+        "latest",
         "place",
     )
 
@@ -72,6 +75,7 @@ class ContentClock:
         self._held = False
         self._last = 0
         self.place: _Entry | None = None
+        self.latest: Callable[[], int | None] | None = None
         self._armed_for = 0
         self._looked_for = -1  # the latest content after whose limit the socket was given one more look
 
@@ -118,7 +122,7 @@ class ContentClock:
         """Stop everything; nothing fires any more."""
         if self.place:
             self._alarms.drop(self)
-        self._limit = self._deadline = self._on_timeout = None
+        self._limit = self._deadline = self._on_timeout = self.latest = None
 
     def _due(self) -> int | None:
         content = None if self._limit is None or self._held else self._last + self._limit
@@ -128,6 +132,9 @@ class ContentClock:
 
     def look(self) -> None:
         """See whether a limit has passed; called when that may be so."""
+        latest = None if self.latest is None else self.latest()
+        if latest is not None and latest > self._last:
+            self._last = latest
         due = self._due()
         now = time.perf_counter_ns()
         if due is None or now < due:

@@ -263,7 +263,7 @@ class Exchange:
 
     def _finished(self) -> ExchangeFinished:
         request, caller, passage = self._request, self._caller, self._passage
-        summary = None if passage is None or passage.tap is None else passage.tap.summary()
+        summary = None if passage is None else passage.summary()
         error = self._error
         if error is None and summary is not None:
             error = summary.error

@@ -1,7 +1,8 @@
 """One upstream's response, passed on to the caller: read by the tap, translated where the two speak differently.
 
-Invariants: without translation every byte goes out as it came, in order; a piece is read by the tap before it is sent
-on, so that a limit ends the stream in front of what passes it; while the caller takes nothing the upstream is not read
+Invariants: without translation every byte goes out as it came, in order; up to the first content a piece is read by the
+tap before it is sent on, later the tap may be a few pieces behind: of the limits that of bytes ends the stream in front
+of what passes it, that of events a few pieces later; while the caller takes nothing the upstream is not read
 and its clock stands still; a caller that has left is sent nothing, and what is drained for its sake is counted.
 Cost of a piece: one call of the tap; one wake-up and one message, or, under a server that offers it, one direct write
 from inside the read callback.
@@ -10,12 +11,12 @@ Not here: attempts, and what becomes of an error (`exchange.py`).
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from streamarena.errors import BodyTooLargeError, LimitExceededError, StreamTruncatedError
+from streamarena.errors import BodyTooLargeError, LimitExceededError, StreamTruncatedError, TooManyEventsError
 from streamarena.relay.asgi import Headers, field, media_type, replaced, stream_headers, without
 from streamarena.relay.fields import response_fields
 from streamarena.relay.intake import ClientLeftError
@@ -28,12 +29,16 @@ if TYPE_CHECKING:
     from streamarena.memory import Arena
     from streamarena.relay.caller import Caller
     from streamarena.relay.services import Services
+    from streamarena.relay.summary import TapSummary
     from streamarena.relay.translation import TranslatedRequest
 
 __all__ = ["Passage"]
 
-_BLOCKED_SECONDS: Final = 0.05
-"""So long in sending is a caller that takes nothing: the upstream's clock begins anew."""
+_BLOCKED_NANOSECONDS: Final = 50_000_000
+"""So long in sending is a caller that takes nothing: the upstream's clock did not run."""
+_BEHIND_PIECES: Final = 16
+_BEHIND_BYTES: Final = 8 * 2**10
+"""So far behind what is sent the tap may be, once content has come: a wake-up for one piece finds every cache cold."""
 
 
 class Passage:
@@ -52,6 +57,9 @@ class Passage:
     """
 
     __slots__ = (
+        "_behind",
+        "_behind_bytes",
+        "_behind_from",
         "_caller",
         "_clock",
         "_drain_to",
@@ -87,6 +95,10 @@ class Passage:
         self._on_content = on_content
         self._drain_to: int | None = None
         self._in_front = b""
+        self._behind: list[tuple[int, bytes]] = []  # stamps and pieces that were sent and not read yet
+        self._behind_bytes = 0
+        self._behind_from = False  # whether the tap may be behind by now
+        clock.latest = self._last_content
         self._sending = False
         self.received = 0
         self.tap: StreamTap | None = None
@@ -119,6 +131,7 @@ class Passage:
         """Whether something of the stream's own form may be said now, and nothing of another piece is in between."""
         if self._sending or not self.streaming:
             return False
+        self._last_content()
         return self.translator is not None or (self.tap is not None and self.tap.at_boundary)
 
     def drain(self, more: int) -> None:
@@ -187,34 +200,67 @@ class Passage:
         data = batch[0] if len(batch) == 1 else b"".join(batch)
         return data if self.translator is None else self.translator.feed(data)
 
+    def summary(self) -> TapSummary | None:
+        """Return what has passed so far; None where nobody reads it."""
+        self._catch_up()
+        return None if self.tap is None else self.tap.summary()
+
     def _pass(self, batch: list[bytes]) -> Awaitable[None] | None:
         """Pass on what one read brought, inside the read callback; return what to wait for, if anything."""
         caller = self._caller
-        data = self._read(batch)
-        if self._on_content is not None:
+        if self._behind_from and self._drain_to is None:
+            data = self._read_later(batch)
+        else:
+            data = self._read(batch)
             self._tell_content()
+            self._behind_from = (
+                self.translator is None and self.tap is not None and self.tap.first_content_at is not None
+            )
         if not data or caller.left:
             return None
         assert caller.direct is not None
         caller.sent += len(data)
         return None if caller.direct.write(data) else self._wait_for_caller()
 
+    def _read_later(self, batch: list[bytes]) -> bytes:
+        """Keep what one read brought for the tap, which reads some pieces at once: that takes half the time."""
+        data = batch[0] if len(batch) == 1 else b"".join(batch)
+        if self.received + len(data) > self._limit:
+            self._catch_up()
+            return self._read(batch)
+        self.received += len(data)
+        self._behind.append((time.perf_counter_ns(), data))
+        self._behind_bytes += len(data)
+        if self._behind_bytes > _BEHIND_BYTES or len(self._behind) == _BEHIND_PIECES:
+            self._catch_up()
+        return data
+
+    def _catch_up(self) -> None:
+        """Let the tap read what it is behind with."""
+        if self._behind:
+            behind, self._behind = self._behind, []
+            self._behind_bytes = 0
+            assert self.tap is not None
+            for at, piece in behind:
+                self.tap.feed(piece, at)
+
+    def _last_content(self) -> int | None:
+        """For the clock: when the latest content came."""
+        with contextlib.suppress(TooManyEventsError):  # which the next piece meets again
+            self._catch_up()
+        return None if self.tap is None else self.tap.last_content_at
+
     async def _wait_for_caller(self) -> None:
         self._clock.hold()
-        self._sending = True
-        await self._caller.write(b"")
-        self._sending = False
-        self._clock.release()  # it counts from now
+        await self._send(b"")
 
     async def _send(self, data: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        before = loop.time()
+        since = time.perf_counter_ns()
         self._sending = True
         await self._caller.write(data)
         self._sending = False
-        if loop.time() - before > _BLOCKED_SECONDS:
-            self._clock.hold()
-            self._clock.release()  # it counts from now
+        if time.perf_counter_ns() - since > _BLOCKED_NANOSECONDS or not data:
+            self._clock.resume(since)
 
     def _tell_content(self) -> None:
         if self._on_content is not None and self.tap is not None and self.tap.first_content_at is not None:
@@ -223,6 +269,7 @@ class Passage:
 
     async def _end(self, commit: Callable[[], Awaitable[None]]) -> None:
         rest, complete = b"", True
+        self._catch_up()
         if self.tap is not None:
             self.tap.finish()
             complete = self.tap.complete is not False or self.tap.error is not None

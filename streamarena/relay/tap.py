@@ -198,8 +198,12 @@ class StreamTap:
         """Whether a comment may be put here: lines of JSON have none."""
         return not self._lines and self.at_boundary
 
-    def feed(self, data: bytes | bytearray | memoryview) -> None:
+    def feed(self, data: bytes | bytearray | memoryview, at: int | None = None) -> None:
         """Read a piece that is about to be sent on; the data is borrowed for the call only.
+
+        Args:
+            data: the piece.
+            at: `time.perf_counter_ns` of when it came; now, by default.
 
         Raises:
             BodyTooLargeError, TooManyEventsError: a limit is passed with this piece.
@@ -207,7 +211,7 @@ class StreamTap:
         size = len(data)
         if not size:
             return
-        now = self.last_at = perf_counter_ns()
+        now = self.last_at = perf_counter_ns() if at is None else at
         self.bytes += size
         self.pieces += 1
         if self.bytes > self._limits.stream_bytes:

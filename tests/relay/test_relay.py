@@ -201,6 +201,26 @@ async def test_a_failure_inside_a_stream_is_told_behind_what_came(wire, then, mo
     assert told.endswith(b"\n\n")
 
 
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "by send"])
+@pytest.mark.parametrize(
+    ("piece", "times_out"), [(b": ping\n\n", True), (openai_event("b"), False)], ids=["pings", "content"]
+)
+async def test_content_keeps_a_stream_going_and_pings_do_not(piece, times_out, direct):
+    async def script(reader, writer):
+        await reader.readuntil(b"}]}")
+        writer.write(SSE_HEAD + http_chunk(openai_event("a")))
+        for _ in range(20):
+            await asyncio.sleep(0.02)
+            writer.write(http_chunk(piece))
+        writer.write(http_chunk(openai_event("", "stop") + DONE) + b"0\r\n\r\n")
+
+    async with nothing_left(), ScriptedServer(script) as server:
+        async with serve_relay(to(server.url, timeouts=Timeouts(idle=0.15)), direct=direct) as (url, _):
+            response = await post(url)
+    assert (b"idle_timeout" in response.content) is times_out
+    assert response.content.endswith(DONE) is not times_out
+
+
 async def test_a_stream_that_ends_inside_an_event_is_cut_and_not_finished():
     wire = SSE_HEAD + http_chunk(openai_event("a")) + http_chunk(b'data: {"half')
     async with ScriptedServer(sends(wire)) as server, serve_relay(to(server.url)) as (url, _):
