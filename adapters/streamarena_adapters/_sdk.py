@@ -1,4 +1,4 @@
-"""What the adapters for the official SDKs share: a client over our transport, and a reader of one response's events.
+"""What the adapters for the official SDKs share: a client over our transport, requests for lean streams, their reader.
 
 Invariants: one read's events are parsed and decoded together, and handed out one by one without waiting; what came
 before an error is delivered before it; an error, a cancellation and the end give the connection back.
@@ -12,14 +12,14 @@ import asyncio
 import importlib
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from streamarena.errors import ConfigurationError, StreamInUseError
 from streamarena.sse import ServerSentEvent, SSEParser
 from streamarena_adapters._transport import BODY_EXTENSION, LibraryLimits, ResponseBody
 
-__all__ = ["Decoder", "EventReader", "client_over_transport", "require_async"]
+__all__ = ["Decoder", "EventReader", "LeanRequests", "Proxy", "client_over_transport", "require_async"]
 
 _MAX_EVENT_BYTES: Final = 16 * 2**20
 _DRAIN_SECONDS: Final = 0.1  # what the SDKs allow for the end of a body whose last event has come
@@ -63,6 +63,52 @@ def require_async(client: object) -> None:
         raise ConfigurationError(f"lean() takes the SDK's asynchronous client, not {type(client).__name__}")
 
 
+class Proxy:
+    """Something of the SDK's with a few attributes of ours in front."""
+
+    def __init__(self, sdk: Any) -> None:  # noqa: ANN401 - a client or resource of any version of the SDK
+        self._sdk = sdk
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the SDK has
+        return getattr(self._sdk, name)
+
+    def __repr__(self) -> str:
+        return f"lean({self._sdk!r})"
+
+
+class LeanRequests(Proxy):
+    """An SDK's client as its resources see it, with other classes of streams: `AsyncChat(LeanRequests(...))`.
+
+    Args:
+        sdk: the client; it sends, authenticates, retries and raises.
+        streams: the SDK's classes of streams, as its resources ask for them, and ours.
+
+    Attributes:
+        last_body, last_stream: of the last request that was answered with a stream of ours.
+    """
+
+    def __init__(self, sdk: Any, streams: Sequence[tuple[object, type]]) -> None:  # noqa: ANN401 - as above
+        super().__init__(sdk)
+        self._streams = streams
+        self.last_body: Mapping[str, object] = {}
+        self.last_stream: Any = None
+
+    async def post(self, path: str, **options: Any) -> Any:  # noqa: ANN401 - the SDK's
+        """Send a request with the SDK's `post`, naming our class of stream where there is one."""
+        return await self._send(self._sdk.post, path, **options)
+
+    async def get(self, path: str, **options: Any) -> Any:  # noqa: ANN401 - the SDK's
+        """Send a request with the SDK's `get`, naming our class of stream where there is one."""
+        return await self._send(self._sdk.get, path, **options)
+
+    async def _send(self, send: Any, path: str, *, stream_cls: object = None, **options: Any) -> Any:  # noqa: ANN401 - as above
+        ours = next((ours for theirs, ours in self._streams if theirs == stream_cls), stream_cls)
+        answer = await send(path, stream_cls=ours, **options)
+        if ours is not stream_cls:
+            self.last_body, self.last_stream = options.get("body") or {}, answer
+        return answer
+
+
 class _Response(Protocol):
     """What is asked of an HTTP library's response."""
 
@@ -89,8 +135,11 @@ class Decoder(Protocol[_Item_co]):
         """
         ...
 
-    def translate(self, error: Exception, /) -> Exception:
-        """Return the SDK's error for one of the HTTP library's while reading."""
+    def finish(self, error: Exception | None, /) -> Exception | None:
+        """Learn that the stream is at its end or failed; return the SDK's error for one of the HTTP library's.
+
+        Called before the response is closed, and not for a cancellation.
+        """
         ...
 
 
@@ -131,8 +180,11 @@ class EventReader(Generic[_Item]):
             try:
                 batch = await self._next()
             except Exception as error:
+                told = self._decoder.finish(error)
                 await self.aclose()
-                raise self._decoder.translate(error) from error
+                if told is None or told is error:
+                    raise
+                raise told from error
             except BaseException:
                 await self.aclose()
                 raise
@@ -166,6 +218,7 @@ class EventReader(Generic[_Item]):
         try:
             if ending is None:
                 await self._drain()
+            ending = self._decoder.finish(ending)
         finally:
             await self.aclose()
         raise ending or StopAsyncIteration

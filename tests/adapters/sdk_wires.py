@@ -151,3 +151,98 @@ def sse(events, done=b"data: [DONE]\n\n", named=True):
 def serving(events, **framing):
     """A script that answers every request with these events."""
     return answers(sse(events, **framing))
+
+
+# ---------------------------------------------------------------- Anthropic
+
+START = {
+    "type": "message_start",
+    "message": {
+        "id": "m1",
+        "type": "message",
+        "role": "assistant",
+        "content": [],
+        "model": "m",
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 3, "output_tokens": 1, "cache_read_input_tokens": 2},
+    },
+}
+STOP = [
+    {
+        "type": "message_delta",
+        "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+        "usage": {"output_tokens": 9, "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0}},
+    },
+    {"type": "message_stop"},
+]
+TOOL = {"type": "tool_use", "id": "t1", "name": "turn", "input": {}}
+
+
+def block(index, start, *deltas):
+    """A block's events."""
+    return [
+        {"type": "content_block_start", "index": index, "content_block": start},
+        *({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas),
+        {"type": "content_block_stop", "index": index},
+    ]
+
+
+def text(*pieces, start=""):
+    return {"type": "text", "text": start}, *({"type": "text_delta", "text": piece} for piece in pieces)
+
+
+def arguments(*pieces):
+    return TOOL, *({"type": "input_json_delta", "partial_json": piece} for piece in pieces)
+
+
+CITATION = {
+    "type": "char_location",
+    "cited_text": "x",
+    "document_index": 0,
+    "document_title": None,
+    "start_char_index": 0,
+    "end_char_index": 1,
+}
+
+MESSAGES = {
+    "text": [START, {"type": "ping"}, *block(0, *text("he", "llo", " ü\u2028")), *STOP],
+    "a block that starts with text": [START, *block(0, *text("b", "c", start="a")), *STOP],
+    "a tool": [START, *block(0, *text("x")), *block(1, *arguments("", '{"a": ', "[1, 2", '], "b": "c"}')), *STOP],
+    "a tool without input": [START, *block(0, *arguments()), *STOP],
+    "two tools at once": [
+        START,
+        *block(0, *arguments('{"a":'))[:-1],
+        *block(1, *arguments('{"b":'))[:-1],
+        *block(0, *arguments("1}"))[1:],
+        *block(1, *arguments("2}"))[1:],
+        *STOP,
+    ],
+    "thinking": [
+        START,
+        *block(
+            0,
+            {"type": "thinking", "thinking": "", "signature": ""},
+            {"type": "thinking_delta", "thinking": "hm"},
+            {"type": "thinking_delta", "thinking": " so"},
+            {"type": "signature_delta", "signature": "sig"},
+        ),
+        *block(1, *text("x")),
+        *STOP,
+    ],
+    "citations": [
+        START,
+        *block(0, *text("a"), {"type": "citations_delta", "citation": CITATION}, {"type": "text_delta", "text": "b"}),
+        *STOP,
+    ],
+    "fields that are new": [
+        {**START, "trace": 1},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "", "mood": "good"}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x", "p": 0.5}, "n": 2},
+        {"type": "content_block_stop", "index": 0, "z": None},
+        *STOP,
+    ],
+    "a delta that is new": [START, *block(0, *text("x"), {"type": "poem_delta", "verse": "y"}), *STOP],
+    "an event that is new": [START, {"type": "poem", "verse": "y"}, *block(0, *text("x")), *STOP],
+    "text that is a number": [START, *block(0, *text("x"), {"type": "text_delta", "text": 5})],
+}

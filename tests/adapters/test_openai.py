@@ -16,6 +16,7 @@ from streamarena_adapters._sdk import EventReader
 from streamarena_adapters.httpx2 import AsyncHTTPTransport
 from streamarena_adapters.openai import http_client, lean
 from tests.adapters.sdk_wires import CHAT, RESPONSES, chat, choice, serving, sse
+from tests.adapters.side_by_side import failure, paths_of, read, walk
 from tests.support.counting import nothing_left
 from tests.support.scripted_server import SSE_HEAD, ScriptedServer, answers, http_chunk, read_request, sends
 
@@ -27,12 +28,6 @@ TRANSPORTS = {"their transport": lambda: httpx2.AsyncClient(verify=TRUST, timeou
 def sdk(url, made="our transport", **options):
     options = {"api_key": "k", "max_retries": 0, **options}
     return openai.AsyncOpenAI(base_url=url, http_client=TRANSPORTS[made](), **options)
-
-
-async def read(stream):
-    """Read a stream to its end, and close it."""
-    async with stream:
-        return [item async for item in stream]
 
 
 async def side_by_side(script, call, made="our transport"):
@@ -62,24 +57,6 @@ async def test_each_event_becomes_the_sdks_own_object(api, wire, made):
     assert [type(item.to_sdk()) for item in lean_items] == [type(item) for item in stock]
     assert len(stock) == len(wires[wire])
     assert server.connections == 1  # the same one twice: each stream gave it back
-
-
-def paths_of(value, path=()):
-    """Every path of attributes and positions below an SDK's object, and the plain value at its end."""
-    if hasattr(value, "model_fields_set"):
-        for name in {*type(value).model_fields, *(value.model_extra or ())}:
-            yield from paths_of(getattr(value, name), (*path, name))
-    elif isinstance(value, list) and value and hasattr(value[0], "model_fields_set"):
-        for position, item in enumerate(value):
-            yield from paths_of(item, (*path, position))
-    else:
-        yield path, value
-
-
-def walk(value, path):
-    for step in path:
-        value = value[step] if isinstance(step, int) else getattr(value, step)
-    return value
 
 
 @pytest.mark.parametrize(("api", "wire"), WIRES)
@@ -135,19 +112,6 @@ async def test_types_that_are_rare_or_new_are_not_counted_as_mistyped():
 # ---------------------------------------------------------------- errors
 
 
-async def outcome(call, client):
-    """What a call delivered before it failed, and how it failed."""
-    got = []
-    try:
-        stream = await client.chat.completions.create(**ASK) if call == "chat" else await call(client)
-        async for item in stream:
-            got.append(getattr(item, "to_sdk", lambda item=item: item)())  # noqa: PERF401 - the error must leave it
-    except Exception as error:  # noqa: BLE001 - compared below
-        shown = [getattr(error, name, None) for name in ("status_code", "code", "body", "message")]
-        return got, type(error), str(error), shown
-    return got, None, "", []
-
-
 TEXT = chat(choice(content="x"))
 BROKEN = {
     "an error object": answers(sse([TEXT, {"error": {"message": "no", "code": "c", "type": "t"}}])),
@@ -173,10 +137,11 @@ BROKEN = {
 @pytest.mark.parametrize("broken", BROKEN)
 async def test_streams_fail_as_the_sdks_do(broken, made):
     async with nothing_left(), ScriptedServer(BROKEN[broken]) as server, sdk(server.url, made) as client:
-        stock = await outcome("chat", client)
-        ours = await outcome("chat", lean(client))
-    if stock[1] is not None and issubclass(stock[1], openai.APIConnectionError | json.JSONDecodeError):
-        stock, ours = stock[:2], ours[:2]  # the texts tell of their library and ours
+        stock, ours = [
+            await failure(lambda each=each: each.chat.completions.create(**ASK)) for each in (client, lean(client))
+        ]
+    if stock.kind is not None and issubclass(stock.kind, openai.APIConnectionError | json.JSONDecodeError):
+        stock, ours = stock.without_text(), ours.without_text()  # the texts tell of their library and ours
     assert ours == stock
 
 

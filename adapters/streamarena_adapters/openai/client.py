@@ -1,17 +1,22 @@
 """`lean(client)`: the SDK's client, whose streams are lean.
 
 Invariants: the SDK sends, authenticates, retries and raises as ever; only what reads an open response is exchanged, by
-the SDK's own means: `with_raw_response` and `parse(to=...)`. The client handed in is not changed and stays usable.
-Cost: one proxy object a resource; a stream's request goes through the SDK's wrapper for raw responses.
+the SDK's own means: its resources take a client, and its `post` takes a class of stream. The client handed in is not
+changed and stays usable.
+Cost: a few small objects a request.
 Not here: `.parse()`, `beta`, realtime and whatever else the SDK has, which it does itself.
 """
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
-from streamarena_adapters._sdk import require_async
+from openai import AsyncStream
+from openai.types.chat import ChatCompletionChunk as SDKChunk
+from openai.types.responses import ResponseStreamEvent as SDKEvent
+
+from streamarena_adapters._sdk import LeanRequests, Proxy, require_async
 from streamarena_adapters.openai.streams import ChatStream, ResponseEventStream
 
 if TYPE_CHECKING:
@@ -35,31 +40,24 @@ def lean(client: AsyncOpenAI) -> LeanOpenAI:
     return LeanOpenAI(client)
 
 
-class _Proxy:
-    """Something of the SDK's with a few attributes of ours in front."""
-
-    def __init__(self, sdk: Any) -> None:  # noqa: ANN401 - a client or resource of any version of the SDK
-        self._sdk = sdk
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the SDK has
-        return getattr(self._sdk, name)
-
-    def __repr__(self) -> str:
-        return f"lean({self._sdk!r})"
+_STREAMS: Final[tuple[tuple[object, type], ...]] = (
+    (AsyncStream[SDKChunk], ChatStream),
+    (AsyncStream[SDKEvent], ResponseEventStream),
+)
 
 
-class LeanOpenAI(_Proxy):
+class LeanOpenAI(Proxy):
     """An `AsyncOpenAI` with lean streams."""
 
     @property
     def chat(self) -> LeanChat:
         """Chat completions."""
-        return LeanChat(self._sdk.chat)
+        return LeanChat(type(self._sdk.chat)(LeanRequests(self._sdk, _STREAMS)))
 
     @property
     def responses(self) -> LeanResponses:
         """The Responses API."""
-        return LeanResponses(self._sdk.responses)
+        return LeanResponses(type(self._sdk.responses)(LeanRequests(self._sdk, _STREAMS)))
 
     def with_options(self, **options: Any) -> LeanOpenAI:  # noqa: ANN401 - the SDK's
         """Return a lean client with some options changed, as the SDK's `with_options`."""
@@ -79,7 +77,7 @@ class LeanOpenAI(_Proxy):
         await self._sdk.__aexit__(kind, error, traceback)
 
 
-class LeanChat(_Proxy):
+class LeanChat(Proxy):
     """The SDK's `client.chat` with lean streams."""
 
     @property
@@ -88,7 +86,7 @@ class LeanChat(_Proxy):
         return LeanCompletions(self._sdk.completions)
 
 
-class LeanCompletions(_Proxy):
+class LeanCompletions(Proxy):
     """The SDK's `client.chat.completions` with lean streams."""
 
     @overload
@@ -97,25 +95,20 @@ class LeanCompletions(_Proxy):
     async def create(self, *, stream: Literal[False] | None = None, **parameters: object) -> ChatCompletion: ...
     @overload
     async def create(self, *, stream: bool, **parameters: object) -> ChatStream | ChatCompletion: ...
-    async def create(self, *, stream: bool | None = None, **parameters: object) -> ChatStream | ChatCompletion:
+    async def create(self, **parameters: object) -> ChatStream | ChatCompletion:
         """Ask for a completion: the SDK's `create`; with `stream=True` the stream is lean.
 
         Args:
-            stream: whether the answer comes in pieces.
-            **parameters: the SDK's.
+            **parameters: the SDK's; `stream` says whether the answer comes in pieces.
 
         Raises:
             openai.OpenAIError: as the SDK's.
         """
-        if not stream:
-            whole: ChatCompletion = await self._sdk.create(stream=stream, **parameters)
-            return whole
-        raw = await self._sdk.with_raw_response.create(stream=True, **parameters)
-        lean_stream: ChatStream = raw.parse(to=ChatStream)
-        return lean_stream
+        answer: ChatStream | ChatCompletion = await self._sdk.create(**parameters)
+        return answer
 
 
-class LeanResponses(_Proxy):
+class LeanResponses(Proxy):
     """The SDK's `client.responses` with lean streams."""
 
     @overload
@@ -124,19 +117,14 @@ class LeanResponses(_Proxy):
     async def create(self, *, stream: Literal[False] | None = None, **parameters: object) -> Response: ...
     @overload
     async def create(self, *, stream: bool, **parameters: object) -> ResponseEventStream | Response: ...
-    async def create(self, *, stream: bool | None = None, **parameters: object) -> ResponseEventStream | Response:
+    async def create(self, **parameters: object) -> ResponseEventStream | Response:
         """Ask for a response: the SDK's `create`; with `stream=True` the stream is lean.
 
         Args:
-            stream: whether the answer comes in pieces.
-            **parameters: the SDK's.
+            **parameters: the SDK's; `stream` says whether the answer comes in pieces.
 
         Raises:
             openai.OpenAIError: as the SDK's.
         """
-        if not stream:
-            whole: Response = await self._sdk.create(stream=stream, **parameters)
-            return whole
-        raw = await self._sdk.with_raw_response.create(stream=True, **parameters)
-        lean_stream: ResponseEventStream = raw.parse(to=ResponseEventStream)
-        return lean_stream
+        answer: ResponseEventStream | Response = await self._sdk.create(**parameters)
+        return answer

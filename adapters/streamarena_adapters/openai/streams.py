@@ -1,6 +1,6 @@
 """Lean streams: the SDK's `AsyncStream` with another inside, from our parser to light objects.
 
-Invariants: they are made by the SDK (`parse(to=...)`), after its own authentication, retries and status checks; an
+Invariants: they are made by the SDK (`stream_cls`), after its own authentication, retries and status checks; an
 error inside the stream is the SDK's `APIError`; a mistyped field ends nothing: that event is the SDK's object, counted.
 """
 
@@ -69,7 +69,7 @@ class _Decoder:
             emit(item)
         return False
 
-    def translate(self, error: Exception) -> Exception:
+    def finish(self, error: Exception | None) -> Exception | None:
         """Return the SDK's error for one of the HTTP library's, known by the names that both libraries have."""
         names = {base.__name__ for base in type(error).__mro__}
         if "TimeoutException" in names:
