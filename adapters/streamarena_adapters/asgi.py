@@ -10,6 +10,8 @@ The working parts are in `streamarena.relay`; `docs/middleware.md` has every set
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from streamarena.errors import ConfigurationError
@@ -18,6 +20,8 @@ from streamarena.relay.limits import StreamLimits
 from streamarena.relay.middleware.config import ContextRules, ExchangeCounters, MiddlewareConfig
 from streamarena.relay.middleware.exchange import serve
 from streamarena.relay.observing import ExchangeFinished, ExchangeObserver, FirstContentSent, ResponseStarted
+from streamarena.relay.status.board import Board
+from streamarena.relay.status.page import PageSettings, StatusPage
 from streamarena.relay.texts.stages import redact, stop_on
 
 if TYPE_CHECKING:
@@ -27,6 +31,7 @@ __all__ = [
     "StreamArenaMiddleware",
     "MiddlewareConfig",
     "ContextRules",
+    "PageSettings",
     "DisconnectPolicy",
     "StreamLimits",
     "ExchangeCounters",
@@ -48,7 +53,7 @@ class StreamArenaMiddleware:
         config: what to do; everything at its default otherwise. One object may serve several middlewares.
 
     Raises:
-        ConfigurationError: `config` is something else.
+        ConfigurationError: `config` is something else, or the variable of the page's token is not set.
     """
 
     def __init__(self, app: ASGIApp, config: MiddlewareConfig | None = None) -> None:
@@ -56,6 +61,11 @@ class StreamArenaMiddleware:
             raise ConfigurationError(f"StreamArenaMiddleware(config=...) is a MiddlewareConfig, not {config!r:.80}")
         self.app = app
         self.config = config if config is not None else MiddlewareConfig()
+        self._page: StatusPage | None = None
+        if self.config.page.enabled:
+            board = Board(self.config.memory)
+            self.config = replace(self.config, observers=(*self.config.observers, board))
+            self._page = StatusPage(board, self.config.page, os.environ)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection.
@@ -64,7 +74,9 @@ class StreamArenaMiddleware:
             Exception: the application's own, unchanged; and what ended a response where its client could not be told,
                 so that the server cuts the connection.
         """
-        if scope["type"] != "http" or not self.config.applies(scope["path"]):
+        if scope["type"] == "http" and self._page is not None and self._page.serves(scope["path"]):
+            await self._page(scope, receive, send)
+        elif scope["type"] != "http" or not self.config.applies(scope["path"]):
             await self.app(scope, receive, send)
         else:
             await serve(self.app, self.config, scope, receive, send)

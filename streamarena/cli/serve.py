@@ -13,6 +13,7 @@ from streamarena.errors import ConfigurationError, MissingExtraError
 from streamarena.providers import APIS, wire_of
 from streamarena.relay.config_file import read_config
 from streamarena.relay.settings import TRANSLATED, RelaySettings, TargetSettings
+from streamarena.relay.status.page import PageSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,8 @@ _APIS = sorted(api for api in APIS if wire_of(api) in TRANSLATED)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--page", is_flag=True, help="Show what passes at /_streamarena, to browsers on this machine.")
+@click.option("--page-token-variable", metavar="NAME", help="Variable with a token: show the page to its bearer.")
 @click.option("--shutdown-seconds", type=click.FloatRange(min=0), help="How long streams may finish.  [default: 30]")
 @click.option("--access-log/--no-access-log", default=True, show_default=True, help="JSON lines, to standard output.")
 def command(  # noqa: PLR0917 - click calls it by keyword
@@ -44,6 +47,8 @@ def command(  # noqa: PLR0917 - click calls it by keyword
     host: str,
     port: int,
     workers: int,
+    page: bool,
+    page_token_variable: str | None,
     shutdown_seconds: float | None,
     access_log: bool,
 ) -> None:
@@ -61,6 +66,9 @@ def command(  # noqa: PLR0917 - click calls it by keyword
     settings = _settings(upstream, apis, key_variable, config, forward_key=forward_key)
     if shutdown_seconds is not None:
         settings = msgspec.structs.replace(settings, shutdown_seconds=shutdown_seconds)
+    if page or page_token_variable is not None:
+        shown = PageSettings(enabled=True, token_variable=page_token_variable)
+        settings = msgspec.structs.replace(settings, page=shown)
     if check:
         click.echo(f"{config or upstream}: {len(settings.targets)} targets, {len(settings.routes)} routes, all right")
         return
@@ -109,6 +117,7 @@ def _server() -> Callable[..., None]:
 
 def _banner(url: str, settings: RelaySettings) -> str:
     targets = ", ".join(f"{name} ({target.base_url})" for name, target in settings.targets.items())
+    page = (f"  page             {url}/_streamarena",) if settings.page.enabled else ()
     return "\n".join(
         (
             url,
@@ -116,5 +125,6 @@ def _banner(url: str, settings: RelaySettings) -> str:
             f'  OpenAI SDK       base_url="{url}/v1"',
             f'  Anthropic SDK    base_url="{url}"',
             f"  health, metrics  {url}/healthz, {url}/metrics",
+            *page,
         )
     )

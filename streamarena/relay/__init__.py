@@ -22,6 +22,7 @@ from streamarena.relay.settings import (
     RouteSettings,
     TargetSettings,
 )
+from streamarena.relay.status.page import PageSettings
 
 __all__ = [
     "Relay",
@@ -32,6 +33,7 @@ __all__ = [
     "RetrySettings",
     "RelayLimits",
     "AccessSettings",
+    "PageSettings",
     "AccessLog",
     "ExchangeObserver",
     "ExchangeMoment",

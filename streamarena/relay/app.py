@@ -9,9 +9,9 @@ Not here: HTTP and TLS towards the caller (the ASGI server's), WebSockets, which
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from streamarena.memory import MemoryManager, default_manager
 from streamarena.relay.access import Access
@@ -24,6 +24,8 @@ from streamarena.relay.places import Places
 from streamarena.relay.routing import Router
 from streamarena.relay.services import Services
 from streamarena.relay.settings import RelaySettings, TargetSettings
+from streamarena.relay.status.board import Board
+from streamarena.relay.status.page import StatusPage
 from streamarena.relay.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -67,14 +69,20 @@ class Relay:
             name: Upstream(name, target, limits, timeouts, given) for name, target in settings.targets.items()
         }
         self._metrics = metrics
+        used = memory or default_manager()
         watching = (*observers, metrics) if metrics is not None else tuple(observers)
+        self._page: StatusPage | None = None
+        if settings.page.enabled:
+            board = Board(used, self._targets)
+            watching = (*watching, board)
+            self._page = StatusPage(board, settings.page, given, lambda: self.draining)
         self._services = Services(
             settings=settings,
             router=Router(settings, self._upstreams),
             places=Places(limits.requests, limits.waiting, limits.wait_seconds, "RelayLimits.requests"),
             access=Access(settings.access, given),
             observers=watching,
-            memory=memory or default_manager(),
+            memory=used,
             stream_timeouts=timeouts,
             whole_timeouts=replace(timeouts, first_content=settings.whole_reply_seconds),
         )
@@ -124,6 +132,9 @@ class Relay:
         if path in OWN_PATHS:
             await self._own(path, send)
             return
+        if self._page is not None and self._page.serves(path):
+            await self._page(scope, receive, send)
+            return
         if self.draining:
             body = error_body(API_PATHS.get(path), 503, "the relay is being shut down")
             headers = [(b"retry-after", b"1"), (b"connection", b"close")]
@@ -142,6 +153,17 @@ class Relay:
             await Exchange(self._services, self._numbers, scope, receive, send).run()
         finally:
             self.active -= 1
+
+    def _targets(self) -> Iterable[dict[str, Any]]:
+        """What the page shows of the targets."""
+        for upstream in self._upstreams.values():
+            yield {
+                "name": upstream.name,
+                "server": upstream.server,
+                "active": upstream.places.taken,
+                "waiting": upstream.places.waiting,
+                "connections": upstream.client.open_connections,
+            }
 
     async def _own(self, path: str, send: Send) -> None:
         """Answer what is asked of the relay itself."""

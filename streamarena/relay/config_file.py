@@ -32,6 +32,7 @@ from streamarena.relay.settings import (
     RouteSettings,
     TargetSettings,
 )
+from streamarena.relay.status.page import PageSettings
 
 __all__ = ["read_config"]
 
@@ -45,6 +46,7 @@ _TABLES: Final[Mapping[str, type[Any]]] = {
     "stream": StreamLimits,
     "disconnect": DisconnectPolicy,
     "access": AccessSettings,
+    "page": PageSettings,
 }
 _TOP: Final = ("targets", "routes", *_TABLES, "whole_reply_seconds", "shutdown_seconds")
 

@@ -197,7 +197,10 @@ class Exchange:
         if self._services.observers and self._caller.status is not None:
             streaming = self._passage is not None and self._passage.streaming
             seconds = self._seconds(self._answered_at)
-            moment = ResponseStarted(self._number, self._path, self._caller.status, streaming, seconds)
+            model = "" if self._request is None else self._request.model or ""
+            moment = ResponseStarted(
+                self._number, self._path, self._caller.status, streaming, seconds, model, self._target
+            )
             notify(self._services.observers, moment)
 
     def _content_sent(self) -> None:

@@ -26,6 +26,7 @@ class ResponseStarted:
         number: of the request, counted from 1 in this process's middleware or relay.
         path: of the request, without its query. status: of the response.
         streaming: whether a tap watches its body. seconds: since the request came.
+        model: as far as it is known by now. target: of the relay's, that answers.
     """
 
     number: int
@@ -33,6 +34,8 @@ class ResponseStarted:
     status: int
     streaming: bool
     seconds: float
+    model: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from streamarena.errors import ConfigurationError
 from streamarena.providers import APIS, wire_of
 from streamarena.relay.disconnect import DisconnectPolicy
 from streamarena.relay.limits import StreamLimits
+from streamarena.relay.status.page import PageSettings
 
 __all__ = [
     "AccessSettings",
@@ -166,6 +167,7 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):
             targets, by weight; with them a model that none of them matches is refused.
         stream: how much one response may bring. disconnect: what becomes of a response whose caller has left.
         timeouts: as for `StreamClient`; `first_content` holds where the caller asked for a stream.
+        page: whether there is a page at `/_streamarena`, and who may look. Default: there is none.
         whole_reply_seconds: how long the wait for a reply that is not streamed may last; 600 by default, as the SDKs
             wait themselves. shutdown_seconds: how long streams may go on once the end was asked for.
     """
@@ -177,6 +179,7 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     disconnect: DisconnectPolicy = DisconnectPolicy()
     access: AccessSettings = AccessSettings()
+    page: PageSettings = PageSettings()
     whole_reply_seconds: float = 600.0
     shutdown_seconds: float = 30.0
 

@@ -18,6 +18,7 @@ from streamarena.memory import MemoryManager, default_manager
 from streamarena.providers import wire_of
 from streamarena.relay.disconnect import DisconnectPolicy
 from streamarena.relay.limits import StreamLimits
+from streamarena.relay.status.page import PageSettings
 from streamarena.relay.texts.stages import AnyStage, check_stages
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class MiddlewareConfig:
         context: how request bodies are made to fit; None (default): bodies pass untouched.
         quota: bytes that one request's scope may take; None (default): no limit.
         manager: whose arenas and pools are used; None (default): the process's.
+        page: whether there is a page at `/_streamarena`, and who may look. Default: there is none.
         counters: what was done, for every request that this object configured.
 
     Raises:
@@ -114,6 +116,7 @@ class MiddlewareConfig:
     context: ContextRules | None = None
     quota: int | None = None
     manager: MemoryManager | None = None
+    page: PageSettings = field(default_factory=PageSettings)
     counters: ExchangeCounters = field(default_factory=ExchangeCounters)
 
     def __post_init__(self) -> None:
@@ -148,4 +151,4 @@ class MiddlewareConfig:
         return self.manager if self.manager is not None else default_manager()
 
 
-_KINDS: Final = {"timeouts": Timeouts, "limits": StreamLimits, "disconnect": DisconnectPolicy}
+_KINDS: Final = {"timeouts": Timeouts, "limits": StreamLimits, "disconnect": DisconnectPolicy, "page": PageSettings}

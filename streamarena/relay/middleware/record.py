@@ -84,7 +84,7 @@ class ExchangeRecord:
         if self._config.observers:
             seconds = self._seconds(self.responded_at)
             path = self._scope["path"]
-            notify(self._config.observers, ResponseStarted(self._number, path, status, streaming, seconds))
+            notify(self._config.observers, ResponseStarted(self._number, path, status, streaming, seconds, self.model))
 
     def content(self, now: int) -> None:
         """Content is here, maybe the first."""

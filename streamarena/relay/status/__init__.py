@@ -1,0 +1,1 @@
+"""The page at `/_streamarena`: what passes now and lately, for whoever runs this process."""
