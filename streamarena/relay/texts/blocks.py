@@ -8,6 +8,7 @@ Cost: one search; a copy for each block. Not here: what an event means (`streama
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from streamarena.errors import EventTooLargeError
@@ -17,7 +18,6 @@ __all__ = ["Block", "BlockSplitter", "read_block", "with_data"]
 # CR, LF and CRLF end a line (WHATWG HTML, 9.2.6). A CR at the end of a piece is taken as a line end; the LF that may
 # follow begins the next block, where a blank line says nothing.
 _BLANK_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
-_LINE_END: Final = re.compile(rb"\n")
 _DATA_LINE: Final = re.compile(rb"(?:\A|(?<=[\r\n])|(?<=\A\xef\xbb\xbf))data(?:: ?([^\r\n]*))?(?=[\r\n]|\Z)")
 _NAME_LINE: Final = re.compile(rb"(?:\A|(?<=[\r\n]))event: ?([^\r\n]*)")
 
@@ -31,10 +31,10 @@ class BlockSplitter:
         setting: what raises that limit, for the error.
     """
 
-    __slots__ = ("_end", "_held", "_max", "_setting")
+    __slots__ = ("_held", "_lines", "_max", "_setting")
 
     def __init__(self, *, lines: bool, max_bytes: int, setting: str) -> None:
-        self._end = _LINE_END if lines else _BLANK_LINE
+        self._lines = lines
         self._max = max_bytes
         self._setting = setting
         self._held = bytearray()
@@ -50,13 +50,24 @@ class BlockSplitter:
         held += data
         blocks: list[bytes] = []
         start = 0
-        for end in self._end.finditer(held, searched):
-            blocks.append(bytes(held[start : end.end()]))
-            start = end.end()
+        for end in self._ends(held, searched):
+            blocks.append(bytes(held[start:end]))
+            start = end
         del held[:start]
         if len(held) > self._max or any(len(block) > self._max for block in blocks):
             raise EventTooLargeError(self._max, max(map(len, (*blocks, held))), self._setting)
         return blocks
+
+    def _ends(self, held: bytearray, start: int) -> Iterator[int]:
+        """Give the ends of the blocks. Where there is no CR, which is nearly everywhere, no pattern is needed."""
+        if not self._lines and b"\r" in held:
+            yield from (end.end() for end in _BLANK_LINE.finditer(held, start))
+            return
+        end = b"\n" if self._lines else b"\n\n"
+        at = held.find(end, start)
+        while at >= 0:
+            yield at + len(end)
+            at = held.find(end, at + len(end))
 
     def rest(self) -> bytes:
         """Return what the end of the body left unfinished, and keep nothing."""
@@ -85,6 +96,9 @@ def read_block(raw: bytes, *, lines: bool) -> Block:
         stripped = raw.strip()
         start = raw.find(stripped)
         return Block(raw, stripped or None, "message", ((start, start + len(stripped)),))
+    # One line of data and nothing else, as most are.
+    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
+        return Block(raw, raw[6:-2], "message", ((6, len(raw) - 2),))
     spans = tuple((line.end() if line[1] is None else line.start(1), line.end()) for line in _DATA_LINE.finditer(raw))
     name = _NAME_LINE.search(raw)
     data = b"\n".join(raw[start:end] for start, end in spans) if spans else None

@@ -60,6 +60,7 @@ class Rewriter:
         "_api",
         "_lines",
         "_mirror",
+        "_mirrored",
         "_recognised",
         "_runs",
         "_seen",
@@ -77,6 +78,7 @@ class Rewriter:
         self._splitter = BlockSplitter(lines=lines, max_bytes=max_event_bytes, setting="StreamLimits.event_bytes")
         self._runs: dict[Hashable, EditorChain] = {}
         self._waiting: list[_Edit] = []
+        self._mirrored = any(may_stop(stage) for stage in stages)
         self._mirror: Mirror | None = None
         self._recognised = False
         self._seen = 0
@@ -169,7 +171,7 @@ class Rewriter:
     def _send(self, edit: _Edit, out: list[bytes]) -> None:
         data, raw = edit.render()
         out.append(raw)
-        if self._api is not None and any(may_stop(stage) for stage in self._stages):
+        if self._mirrored and self._api is not None:
             if self._mirror is None:
                 self._mirror = Mirror(self._api)
             self._mirror.sent(data, edit.block.name)
