@@ -17,6 +17,7 @@ BENCHES: dict[str, tuple[str, str]] = {
         "perf.macro.load_truth",
         "a load test's figures and error bars against the server's send stamps",
     ),
+    "middleware": ("perf.macro.middleware", "what the ASGI middleware adds to a Starlette stream, per chunk"),
     "tls": ("perf.macro.tls", "memory and CPU of streams over TLS, against the loops and other clients"),
     "sse": ("perf.micro.sse", "events parsed from bytes, against other parsers"),
     "parse-and-decode": ("perf.micro.parse_and_decode", "bytes to typed chunks, against parsing and loading JSON"),

@@ -11,7 +11,7 @@ Source: ASGI specification 3.0, "HTTP & WebSocket ASGI Message Format" 2.5.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 __all__ = [
     "ASGIApp",
@@ -37,15 +37,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
-
-
-class ASGIApp(Protocol):
-    """An ASGI application, of any framework."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> None:
-        """Serve one connection."""
-        ...
 
 
 def field(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
