@@ -22,6 +22,7 @@ __all__ = [
     "divide",
     "entries",
     "from_utf16",
+    "member_text",
     "number_text",
     "stringify",
     "text_of",
@@ -163,6 +164,14 @@ def _enclose(opening: str, closing: str, parts: list[str], step: str, margin: st
         return opening + ",".join(parts) + closing
     inner = f"\n{margin}{step}"
     return f"{opening}{inner}{f',{inner}'.join(parts)}\n{margin}{closing}"
+
+
+def member_text(value: object, key: str) -> str:
+    """Return what a template literal shows of a member: "undefined" where it is missing."""
+    if not isinstance(value, Mapping):
+        return "undefined"
+    mapping = cast(Mapping[str, Any], value)
+    return text_of(mapping[key]) if key in mapping else "undefined"
 
 
 def text_of(value: Any) -> str:  # noqa: ANN401 - any JSON value

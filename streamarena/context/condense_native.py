@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
-from streamarena.context._javascript import entries, stringify, text_of, trim, truthy
+from streamarena.context._javascript import entries, member_text, stringify, text_of, trim, truthy
 from streamarena.context.condense import (
     Collected,
     Condenser,
@@ -150,8 +150,8 @@ def tool_use_text(block: Block) -> str:
     elif isinstance(given, list | tuple):
         lines = [f"{index}: {_argument(value)}" for index, value in enumerate(cast(Sequence[Any], given))]
     else:
-        lines = [text_of(given) if "input" in block else "undefined"]
-    return f"[Tool Use: {block.get('name', 'undefined')}]\n" + "\n".join(lines)
+        lines = [member_text(block, "input")]
+    return f"[Tool Use: {member_text(block, 'name')}]\n" + "\n".join(lines)
 
 
 def _argument(value: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -174,7 +174,7 @@ def _result_part(part: Block) -> str:
     if kind == "text":
         text = part.get("text")
         return "" if text is None else text_of(text)
-    return "[Image]" if kind == "image" else f"[{kind or 'undefined'}]"
+    return "[Image]" if kind == "image" else f"[{member_text(part, 'type')}]"
 
 
 def command_blocks(message: Message) -> str:
@@ -182,7 +182,7 @@ def command_blocks(message: Message) -> str:
     blocks = content_blocks(message)
     content = message.get("content")
     if blocks is not None:
-        text = "\n".join(str(block.get("text", "")) for block in blocks if block_type(block) == "text")
+        text = "\n".join(text_of(block.get("text") or "") for block in blocks if block_type(block) == "text")
     elif isinstance(content, str):
         text = content
     else:

@@ -73,7 +73,7 @@ def _whole(count: float) -> int:
 
 
 def _slice(units: str, start: int, end: int) -> str:
-    return units[start:end] if end >= 0 else units[: len(units) + end]
+    return units[start:end] if end >= 0 else units[start : max(0, len(units) + end)]
 
 
 def _after_lines(units: str, count: int) -> int:

@@ -65,7 +65,7 @@ class ToolRepetitionDetector:
 
 
 def _is_scroll(name: str, parameters: Mapping[str, Any]) -> bool:
-    return name == "browser_action" and parameters.get("action") in {"scroll_down", "scroll_up"}
+    return name == "browser_action" and parameters.get("action") in ("scroll_down", "scroll_up")
 
 
 def _sorted(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from streamarena.context._javascript import stringify
+from streamarena.context._javascript import member_text, stringify, truthy
 from streamarena.context.messages import Block, Message, block_type
 from streamarena.context.vocabulary import load_encoding
 from streamarena.errors import ConfigurationError, MissingExtraError
@@ -240,15 +240,15 @@ def _items_of_result(block: Block) -> list[Block]:
 
 
 def _tool_use_text(block: Block) -> str:
-    parts = [f"Tool: {block.get('name', 'undefined')}"]
+    parts = [f"Tool: {member_text(block, 'name')}"]
     if "input" in block:
         parts.append(f"Arguments: {stringify(block['input'])}")
     return "\n".join(parts)
 
 
 def _tool_result_text(block: Block) -> str:
-    parts = [f"Tool Result ({block.get('tool_use_id', 'undefined')})"]
-    if block.get("is_error"):
+    parts = [f"Tool Result ({member_text(block, 'tool_use_id')})"]
+    if truthy(block.get("is_error")):
         parts.append("[Error]")
     content = block.get("content")
     if isinstance(content, str):
@@ -262,7 +262,7 @@ def _result_item_text(item: Block) -> str:
     kind = block_type(item)
     if kind == "text":
         return str(item.get("text") or "")
-    return "[Image content]" if kind == "image" else f"[Unsupported content block: {kind or 'undefined'}]"
+    return "[Image content]" if kind == "image" else f"[Unsupported content block: {member_text(item, 'type')}]"
 
 
 def _from_tokenizer_file(path: Path) -> Callable[[str], int]:

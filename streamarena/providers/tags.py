@@ -37,7 +37,7 @@ class TagMatcher:
 
     Args:
         tag: the tag's name.
-        position: how many characters may stand before the first tag.
+        position: how many UTF-16 code units may stand before the first tag, as the reference counts.
         max_held: characters of an unfinished tag that are held back; a longer one is text.
     """
 
@@ -50,7 +50,7 @@ class TagMatcher:
         self._state = _TEXT
         self._index = 0  # how much of the tag's name has been read
         self._depth = 0
-        self._read = 0  # characters read so far
+        self._read = 0  # UTF-16 code units read so far
         self._held: list[str] = []  # an unfinished tag
         self._runs: list[Run] = []
         self.matched = False
@@ -87,16 +87,18 @@ class TagMatcher:
     def _skip_text(self, text: str, start: int) -> int:
         """Emit text up to the next `<` that may open a tag; return where to go on."""
         end = len(text)
+        room = self._position + 1 - self._read  # a tag may still begin within so many code units
         if self.matched:
             found = text.find("<", start)
         else:
-            room = self._position + 1 - self._read  # a tag may still begin within so many characters
             found = text.find("<", start, min(end, start + room)) if room > 0 else -1
+            if found > start and _code_units(text[start:found]) >= room:
+                found = -1
         stop = end if found < 0 else found
         if stop > start:
             self._emit_held()
             self._emit(text[start:stop])
-        self._read += stop - start
+            self._read += _code_units(text[start:stop]) if room > 0 else stop - start  # exact as long as it matters
         if found < 0:
             return end
         self._read += 1
@@ -106,7 +108,7 @@ class TagMatcher:
 
     def _step(self, char: str) -> None:
         """Take one character inside what may be a tag."""
-        self._read += 1
+        self._read += 1 if char <= "\uffff" else 2
         self._held.append(char)
         tag, index = self._tag, self._index
         if char == ">" and index == len(tag):
@@ -149,6 +151,10 @@ class TagMatcher:
             return runs
         groups = itertools.groupby(runs, key=lambda run: run.matched)
         return [Run("".join(run.data for run in group), matched) for matched, group in groups]
+
+
+def _code_units(text: str) -> int:
+    return len(text) if text.isascii() else len(text) + sum(char > "\uffff" for char in text)
 
 
 class ThinkTagDecoder:

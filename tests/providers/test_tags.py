@@ -55,6 +55,29 @@ def test_what_is_inside_is_reasoning(text, reasoning, answer, size):
     assert "".join(run.data for run in runs if not run.matched) == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "position", "inside"),
+    [
+        pytest.param("ab<t>x</t>", 2, "x", id="at-the-position"),
+        pytest.param("abc<t>x</t>", 2, "", id="one-after-it"),
+        pytest.param("\N{ROCKET}<t>x</t>", 2, "x", id="an-astral-character-is-two"),
+        pytest.param("\N{ROCKET}<t>x</t>", 1, "", id="so-it-passes-a-position-of-one"),
+        pytest.param("\u65e5<t>x</t>", 1, "x", id="any-other-is-one"),
+        pytest.param("<t>\N{ROCKET}</t><t>x</t>", 9, "\N{ROCKET}x", id="a-second-tag-within-the-position"),
+        pytest.param("<t>\N{ROCKET}</t><t>x</t>", 8, "\N{ROCKET}", id="pushed-out-by-what-the-first-one-held"),
+        pytest.param("<\N{ROCKET}<t>x</t>", 3, "x", id="counted-in-a-broken-tag-too"),
+        pytest.param("<\N{ROCKET}<t>x</t>", 2, "", id="and-pushed-out-by-it"),
+        pytest.param("</t><t>x</t>y", 9, "x", id="closing-before-opening"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 100])
+def test_the_position_counts_utf16_code_units(text, position, inside, size):
+    matcher = TagMatcher("t", position)
+    runs = [run for start in range(0, len(text), size) for run in matcher.update(text[start : start + size])]
+    runs += matcher.final()
+    assert "".join(run.data for run in runs if run.matched) == inside
+
+
 @settings(max_examples=200)
 @given(
     pieces=st.lists(st.sampled_from(["<", "think", ">", "/", " ", "t", "x", "é"]), max_size=40), cut=st.integers(1, 7)
