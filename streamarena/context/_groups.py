@@ -1,8 +1,7 @@
 """Histories as groups that stand or fall together: a tool call with all its results, or a single message.
 
-Knows three shapes of calls and results: OpenAI chat (`tool_calls`, role `tool`), Anthropic (`tool_use` and
-`tool_result` blocks) and items of OpenAI's Responses API (`function_call`, `function_call_output`, and `reasoning`,
-which belongs to the item after it). A result answers the latest open call with its id, so ids may be used again.
+Calls and results are those of `_calls.py`; a `reasoning` item of the Responses API belongs to the item after it. A
+result answers the latest open call with its id, so ids may be used again.
 Invariant: a group is sound if every call in it has its result and every result its call; only sound groups may be sent.
 
 Cost: one pass over the messages; blocks are looked at only where content is a list.
@@ -11,12 +10,15 @@ Not here: choosing groups (`trimming.py`) and mending unsound ones (`repair.py`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-from streamarena.context.messages import Message, block_type
+from streamarena.context._calls import call_ids, completes_reasoning, result_ids
 
-__all__ = ["Group", "call_ids", "group_messages", "result_ids", "system_indices"]
+if TYPE_CHECKING:
+    from streamarena.context.messages import Message
+
+__all__ = ["Group", "group_messages", "system_indices"]
 
 _SYSTEM: Final = frozenset({"system", "developer"})
 _SPEAKERS: Final = frozenset({"user", "assistant"})
@@ -42,32 +44,6 @@ class Group:
         self.kept = False
 
 
-def call_ids(message: Message) -> Sequence[Any]:
-    """Return the ids of the tool calls that a message makes."""
-    calls = message.get("tool_calls")
-    if calls:
-        return [call.get("id") for call in cast(Sequence[Mapping[str, Any]], calls)]
-    content = message.get("content")
-    if isinstance(content, list):
-        if message.get("role") != "assistant":
-            return ()
-        blocks = cast(Sequence[Mapping[str, Any]], content)
-        return [block.get("id") for block in blocks if block_type(block) == "tool_use"]
-    return (message.get("call_id"),) if message.get("type") == "function_call" else ()
-
-
-def result_ids(message: Message) -> Sequence[Any]:
-    """Return the ids of the tool calls that a message answers."""
-    role = message.get("role")
-    if role == "tool":
-        return (message.get("tool_call_id"),)
-    content = message.get("content")
-    if role == "user" and isinstance(content, list):
-        blocks = cast(Sequence[Mapping[str, Any]], content)
-        return [block.get("tool_use_id") for block in blocks if block_type(block) == "tool_result"]
-    return (message.get("call_id"),) if message.get("type") == "function_call_output" else ()
-
-
 def system_indices(messages: Sequence[Message]) -> list[int]:
     """Return the indices of the messages that instruct rather than converse."""
     return [index for index, message in enumerate(messages) if message.get("role") in _SYSTEM]
@@ -88,7 +64,7 @@ def group_messages(messages: Sequence[Message], start: int = 0) -> list[Group]:
                 if called is not None:
                     called.indices.append(index)
                     continue
-            elif role in _SPEAKERS and type(message.get("content")) in _PLAIN:
+            elif role in _SPEAKERS and type(message.get("content")) in _PLAIN and "function_call" not in message:
                 group = Group([index], role == "user")
                 groups.append(group)
                 for call in message.get("tool_calls") or ():
@@ -128,7 +104,10 @@ class _Grouping:
         for call in call_ids(message):
             self.open_call(call, group)
         if self.reasoning is not None:
-            self.merge(group, self.reasoning)
+            if completes_reasoning(message):
+                self.merge(group, self.reasoning)
+            else:
+                self.reasoning.sound = False
         self.reasoning = group if message.get("type") == "reasoning" else None
 
     def open_call(self, call: Any, group: Group) -> None:  # noqa: ANN401 - an id as it was given

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
-from streamarena.context._groups import Group, group_messages, result_ids, system_indices
+from streamarena.context._calls import completes_reasoning, result_ids
+from streamarena.context._groups import Group, group_messages, system_indices
 from streamarena.errors import CannotFitError
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ def _recent(costs: _Costs, budget: int, systems: list[int], required: Collection
     while start and (start - 1 in passed or costs.of(start - 1) <= room):
         start -= 1
         room -= 0 if start in passed else costs.of(start)
-    while 0 < start < size and result_ids(messages[start]):  # their call did not fit
-        start += 1
+    while 0 < start < size and (result_ids(messages[start]) or _follows_reasoning(messages, start)):
+        start += 1  # what belongs to it did not fit
     groups = group_messages(messages, start)
     if not groups or not all(group.sound for group in groups):
         return None
@@ -102,6 +103,10 @@ def _recent(costs: _Costs, budget: int, systems: list[int], required: Collection
     except CannotFitError:
         return None
     return selection
+
+
+def _follows_reasoning(messages: Sequence[Message], index: int) -> bool:
+    return messages[index - 1].get("type") == "reasoning" and completes_reasoning(messages[index])
 
 
 def _is_turn(message: Message) -> bool:

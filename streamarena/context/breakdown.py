@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from streamarena.context._calls import RESULT_ITEMS, is_item
 from streamarena.context._javascript import stringify
 from streamarena.context.messages import Message, block_type, content_blocks
 
@@ -56,6 +57,7 @@ _KINDS = {
     "redacted_thinking": "reasoning",
     "reasoning": "reasoning",
 }
+_RESULT_ROLES = frozenset({"tool", "function"})
 
 
 def break_down(messages: Sequence[Message], counter: TokenCounter, tools: Sequence[Any] = ()) -> Breakdown:
@@ -90,12 +92,12 @@ def _share(index: int, message: Message, counter: TokenCounter) -> MessageShare:
         kind = _KINDS.get(block_type(block) or "", "text")
         parts[kind] = parts.get(kind, 0) + counter.raw_blocks([block], tools=True)
     rest = total - sum(parts.values())
-    if message.get("tool_calls") or message.get("type") == "function_call":
+    if message.get("tool_calls") or message.get("function_call") or is_item(message):
         content = message.get("content")
         said = counter.count_text(content) if isinstance(content, str) else 0
         parts["text"] = parts.get("text", 0) + said
         parts["tool calls"] = parts.get("tool calls", 0) + rest - said
-    elif role in {"tool", "function_call_output"}:
+    elif role in _RESULT_ROLES or message.get("type") in RESULT_ITEMS:
         parts["tool results"] = parts.get("tool results", 0) + rest
     else:
         kind = "reasoning" if role == "reasoning" else "text"

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import orjson
 
-from streamarena.context._groups import call_ids, result_ids
-from streamarena.context.messages import block_type, content_blocks
+from streamarena.context._calls import call_ids, result_ids
 from streamarena.context.overflow import is_context_window_error
 from streamarena.context.repair import repair_messages
 from streamarena.context.texts import marker, notices
@@ -213,29 +212,11 @@ def normalize_items(items: Sequence[Message], *, supports_images: bool = True) -
 
     Args:
         items: messages of any style, or Responses items, never changed. A call without an output gets a synthetic one
-            right after it; an output without a call goes.
+            right after it (`repair_messages`); an output without a call goes.
         supports_images: False replaces images by a placeholder text.
     """
-    if any(block_type(block) == "tool_use" for item in items for block in content_blocks(item) or ()):
-        items = repair_messages(items, missing_text=notices().call_aborted).messages
-    answered = {call for item in items for call in result_ids(item)}
-    called = {call for item in items for call in call_ids(item)}
-    result: list[Message] = []
-    for item in items:
-        outputs = result_ids(item)
-        if outputs and not any(call in called for call in outputs):
-            continue
-        result.append(item if supports_images else _without_images(item))
-        for call in call_ids(item):
-            if call not in answered:
-                aborted = notices().call_aborted
-                chat = bool(item.get("tool_calls"))
-                result.append(
-                    {"role": "tool", "tool_call_id": call, "content": aborted}
-                    if chat
-                    else {"type": "function_call_output", "call_id": call, "output": aborted}
-                )
-    return result
+    mended = repair_messages(items, missing_text=notices().call_aborted).messages
+    return [item if supports_images else _without_images(item) for item in mended]
 
 
 @dataclass(frozen=True, slots=True)

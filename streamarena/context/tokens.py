@@ -40,6 +40,7 @@ _IMAGES: Final = frozenset({"image", "image_url", "input_image"})
 _MORE_TEXTS: Final = frozenset(
     {
         *("tool_calls", "function_call", "arguments", "output", "input", "action", "code", "queries", "result"),
+        *("actions", "operation", "tools"),
         *("summary", "reasoning", "reasoning_content", "encrypted_content", "refusal"),
     }
 )

@@ -1,8 +1,8 @@
 """Emptying old tool results: the history keeps its shape, the bulk goes.
 
 After Anthropic's context editing (`clear_tool_uses_20250919`): above a trigger, every tool result but those of the most
-recent tool uses is replaced by a short text; calls stay, so pairing does. Works on Anthropic- and OpenAI-style messages
-and Responses items.
+recent tool uses is replaced by a short text; calls stay, so pairing does. Works on every form of call that `_calls.py`
+knows; results that are no text (screenshots, a shell's parts) and the older function calls, which have no ids, stay.
 Invariant: only what is replaced is copied; nothing to do returns the same list.
 
 Cost: counts the whole history once.
@@ -14,10 +14,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from streamarena.context._calls import call_ids, call_name, is_item, result_ids, text_member
 from streamarena.context.messages import Block, Message, block_type, content_blocks
 from streamarena.context.texts import TOOL_RESULT_CLEARED
 
 __all__ = ["ClearToolResults", "clear_tool_results"]
+
+_INPUTS = {"function_call": ("arguments", "{}"), "custom_tool_call": ("input", "")}  # of items that can be emptied
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +78,17 @@ def _tool_names(messages: Sequence[Message]) -> dict[str, str]:
         for block in content_blocks(message) or ():
             if block_type(block) == "tool_use":
                 names[str(block.get("id"))] = str(block.get("name"))
-        if message.get("type") == "function_call":
-            names[str(message.get("call_id"))] = str(message.get("name"))
+        if is_item(message):
+            names.update((str(call), call_name(message)) for call in call_ids(message))
     return names
 
 
 def _emptied(message: Message, old: set[str], rule: ClearToolResults) -> tuple[Message, int]:
-    if message.get("role") == "tool" and str(message.get("tool_call_id")) in old:
-        return _replaced(message, "content", rule.placeholder)
-    if message.get("type") == "function_call_output" and str(message.get("call_id")) in old:
-        return _replaced(message, "output", rule.placeholder)
+    member = text_member(message)
+    if member is not None:
+        return _replaced(message, member, rule.placeholder) if _answers(message, old) else (message, 0)
+    if rule.clear_inputs and is_item(message):
+        return _without_item_input(message, old), 0
     if rule.clear_inputs and message.get("tool_calls"):
         return _without_arguments(message, old), 0
     blocks = content_blocks(message)
@@ -102,6 +106,17 @@ def _emptied(message: Message, old: set[str], rule: ClearToolResults) -> tuple[M
         changed.append(block)
     unchanged = all(new is block for new, block in zip(changed, blocks, strict=True))
     return (message if unchanged else {**message, "content": changed}), number
+
+
+def _answers(message: Message, old: set[str]) -> bool:
+    return any(str(call) in old for call in result_ids(message))
+
+
+def _without_item_input(message: Message, old: set[str]) -> Message:
+    key, empty = _INPUTS.get(message.get("type") or "", ("", ""))
+    if key not in message or not any(str(call) in old for call in call_ids(message)):
+        return message
+    return {**message, key: empty}
 
 
 def _replaced(value: Mapping[str, Any], key: str, placeholder: str) -> tuple[Mapping[str, Any], int]:

@@ -52,6 +52,56 @@ def _round(pick, messages, ids, weight, *, anthropic):
     messages.extend({"role": "tool", "tool_call_id": call, "content": "found", "n": weight()} for call in answered)
 
 
+ITEM_KINDS = [
+    ("function_call", "function_call_output"),
+    ("custom_tool_call", "custom_tool_call_output"),
+    ("local_shell_call", "local_shell_call_output"),
+    ("shell_call", "shell_call_output"),
+    ("apply_patch_call", "apply_patch_call_output"),
+    ("computer_call", "computer_call_output"),
+]
+
+
+def responses_history(seed, turns=4):
+    """A random history of Responses items with calls of every kind, some of them parallel; weights are under `n`."""
+    pick, items, ids = random.Random(seed), [], itertools.count()
+    weight = lambda: pick.choice([1, 2, 3, 5, 8, 20])  # noqa: E731 - a local shorthand
+    for _ in range(pick.randint(0, turns)):
+        items.append({"role": "user", "content": "question", "n": weight()})
+        for _ in range(pick.choice([0, 1, 1, 2])):
+            calls = [(pick.choice(ITEM_KINDS), f"call_{next(ids)}") for _ in range(pick.choice([1, 1, 2]))]
+            if pick.random() < 0.4:
+                items.append({"type": "reasoning", "id": f"rs_{next(ids)}", "summary": [], "n": weight()})
+            items += [{"type": kind[0], "call_id": call, "name": "f", "n": weight()} for kind, call in calls]
+            answered = [pair for pair in calls if pick.random() < 0.92]
+            pick.shuffle(answered)
+            items += [{"type": kind[1], "call_id": call, "output": "found", "n": weight()} for kind, call in answered]
+        if pick.random() < 0.7:
+            items.append({"type": "message", "role": "assistant", "content": "answer", "n": weight()})
+    if pick.random() < 0.3 and items:
+        del items[pick.randrange(len(items))]
+    return items
+
+
+def legacy_history(seed, turns=4):
+    """A random history of the older function calls, which have names and no ids; weights are under `n`."""
+    pick, messages = random.Random(seed), []
+    weight = lambda: pick.choice([1, 2, 3, 5, 8, 20])  # noqa: E731 - a local shorthand
+    for _ in range(pick.randint(0, turns)):
+        messages.append({"role": "user", "content": "question", "n": weight()})
+        for _ in range(pick.choice([0, 1, 1, 2])):
+            name = pick.choice(["look", "write"])
+            call = {"name": name, "arguments": "{}"}
+            messages.append({"role": "assistant", "content": None, "function_call": call, "n": weight()})
+            if pick.random() < 0.92:
+                messages.append({"role": "function", "name": name, "content": "found", "n": weight()})
+        if pick.random() < 0.7:
+            messages.append({"role": "assistant", "content": "answer", "n": weight()})
+    if pick.random() < 0.3 and messages:
+        del messages[pick.randrange(len(messages))]
+    return messages
+
+
 def weigh(message):
     """The counter that the tests use."""
     return message["n"]
@@ -60,17 +110,33 @@ def weigh(message):
 def calls_of(message):
     if message.get("tool_calls"):
         return [call["id"] for call in message["tool_calls"]]
-    if message["role"] == "assistant" and isinstance(message["content"], list):
+    if message.get("function_call"):
+        return [message["function_call"]["name"]]
+    if message.get("type") in dict(ITEM_KINDS):
+        return [message["call_id"]]
+    if message.get("role") == "assistant" and isinstance(message["content"], list):
         return [block["id"] for block in message["content"] if block["type"] == "tool_use"]
     return []
 
 
 def results_of(message):
-    if message["role"] == "tool":
+    if message.get("role") == "tool":
         return [message["tool_call_id"]]
-    if message["role"] == "user" and isinstance(message["content"], list):
+    if message.get("role") == "function":
+        return [message["name"]]
+    if message.get("type") in dict(ITEM_KINDS).values():
+        return [message["call_id"]]
+    if message.get("role") == "user" and isinstance(message["content"], list):
         return [block["tool_use_id"] for block in message["content"] if block["type"] == "tool_result"]
     return []
+
+
+def lonely_reasoning(messages):
+    """Whether some reasoning item is not followed by what it led to."""
+    return any(
+        m.get("type") == "reasoning" and (after is None or after.get("role") == "user" or results_of(after))
+        for m, after in itertools.zip_longest(messages, messages[1:])
+    )
 
 
 def faults(given, kept, budget, pinned=()):
@@ -87,15 +153,21 @@ def faults(given, kept, budget, pinned=()):
         broken.append("over budget")
     if positions != sorted(positions) or len(set(positions)) != len(positions):
         broken.append("order changed")
-    if any(m["role"] == "system" and i not in positions for i, m in enumerate(given)):
+    if any(m.get("role") == "system" and i not in positions for i, m in enumerate(given)):
         broken.append("system message lost")
     if any(index not in positions for index in pinned):
         broken.append("pinned message lost")
-    spoken = [message for message in kept if message["role"] != "system"]
+    spoken = [message for message in kept if message.get("role") != "system"]
     if not spoken:
         broken.append("empty")
-    elif spoken[0]["role"] != "user" or results_of(spoken[0]):
+    elif spoken[0].get("role") != "user" or results_of(spoken[0]):
         broken.append("does not begin with a user's turn")
+    for index, (message, after) in enumerate(itertools.zip_longest(given, given[1:])):
+        if message.get("type") != "reasoning":
+            continue
+        led_to = after is not None and after.get("role") != "user" and not results_of(after)
+        if (index in positions) != (led_to and index + 1 in positions):
+            broken.append("reasoning and its item do not stand together")
     if not paired(kept, given, positions):
         broken.append("calls and results do not pair")
     return broken

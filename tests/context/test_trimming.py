@@ -9,9 +9,23 @@ from hypothesis import strategies as st
 from streamarena.context.tool_results import ClearToolResults
 from streamarena.context.trimming import model_budget, trim_messages
 from streamarena.errors import CannotFitError, ConfigurationError
-from tests.context.histories import anthropic_history, faults, openai_history, smallest_valid, weigh
+from tests.context.histories import (
+    anthropic_history,
+    faults,
+    legacy_history,
+    lonely_reasoning,
+    openai_history,
+    responses_history,
+    smallest_valid,
+    weigh,
+)
 
-BUILDERS = {"openai": openai_history, "anthropic": anthropic_history}
+BUILDERS = {
+    "openai": openai_history,
+    "anthropic": anthropic_history,
+    "responses": responses_history,
+    "legacy": legacy_history,
+}
 STRATEGIES = ["suffix", "middle-out"]
 
 
@@ -60,6 +74,7 @@ def test_every_result_is_valid_or_there_is_a_reason(seed, builder, strategy, bud
         i for i, message in enumerate(messages) if any(message is kept for kept in done.messages)
     ]
     assert messages == before
+    assert not lonely_reasoning(done.messages)
 
 
 @settings(max_examples=1000, deadline=None)
@@ -262,3 +277,25 @@ def test_responses_items_stay_together():
     done = trim_messages(items, max_tokens=25, counter=weigh)
     assert done.dropped == (0, 1, 2, 3)
     assert trim_messages(items[:4], max_tokens=15, counter=weigh).dropped == (1, 2, 3)
+
+
+def test_clearing_knows_every_kind_of_call():
+    items = [
+        {"role": "user", "content": "q"},
+        {"type": "custom_tool_call", "call_id": "a", "name": "patch", "input": "i" * 50},
+        {"type": "custom_tool_call_output", "call_id": "a", "output": "o" * 50},
+        {"type": "local_shell_call", "id": "b", "action": {"command": ["ls"]}},
+        {"type": "local_shell_call_output", "id": "b", "output": "o" * 50},
+        {"type": "computer_call", "call_id": "c", "action": {}},
+        {"type": "computer_call_output", "call_id": "c", "output": {"type": "computer_screenshot"}},
+        {"type": "function_call", "call_id": "d", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "d", "output": "o" * 50},
+    ]
+    rule = ClearToolResults(trigger=0, keep=1, clear_inputs=True, placeholder="-", exclude_tools={"local_shell_call"})
+    done = trim_messages(
+        items, max_tokens=9000, counter=lambda m: len(str(m)), strategy="clear-tool-results", clear=rule
+    )
+    assert done.report.cleared == 1
+    assert done.messages[1] == {**items[1], "input": ""}
+    assert done.messages[2] == {**items[2], "output": "-"}
+    assert all(kept is given for kept, given in zip(done.messages[3:], items[3:], strict=True))
