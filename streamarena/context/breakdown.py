@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamarena.context._calls import RESULT_ITEMS, is_item
+from streamarena.context._checks import naming_problems
 from streamarena.context._javascript import stringify
 from streamarena.context.messages import Message, block_type, content_blocks
 
@@ -67,8 +68,12 @@ def break_down(messages: Sequence[Message], counter: TokenCounter, tools: Sequen
         messages: OpenAI- or Anthropic-style messages, or Responses items.
         counter: counts the texts.
         tools: tool definitions that go with the request.
+
+    Raises:
+        MalformedMessageError: a message has no shape to count.
     """
-    shares = tuple(_share(index, message, counter) for index, message in enumerate(messages))
+    with naming_problems(messages):
+        shares = tuple(_share(index, message, counter) for index, message in enumerate(messages))
     by_kind: dict[str, int] = {}
     for share in shares:
         for kind, tokens in share.parts.items():

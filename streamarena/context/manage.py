@@ -14,6 +14,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from streamarena.context._checks import naming_problems
 from streamarena.context._javascript import trim
 from streamarena.context.condense import Condenser, CondenseVariant, condense_classic
 from streamarena.context.condense_native import condense_native
@@ -46,6 +47,9 @@ async def manage_context(
     Returns:
         The history from now on and what was done. A failed condense is in `error`, and truncation follows it if the
         history is too long. Exceptions of the model pass in the classic generation.
+
+    Raises:
+        MalformedMessageError: a message has no shape to work with.
     """
     chosen = window_policy(policy) if isinstance(policy, str) else policy
     if condenser is not None and context.condense is None:
@@ -55,7 +59,8 @@ async def manage_context(
             return await summarize_conversation(call, condenser, variant=variant)
 
         context = replace(context, condense=condense)
-    return await chosen.manage(context)
+    with naming_problems(context.messages):
+        return await chosen.manage(context)
 
 
 async def summarize_conversation(

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from streamarena.context._calls import call_ids, completes_reasoning, is_item, result_ids, synthetic_result
+from streamarena.context._checks import naming_problems
 from streamarena.context.messages import Block, Message, as_blocks, block_type, content_blocks
 from streamarena.context.texts import notices
 
@@ -57,7 +58,15 @@ def repair_messages(messages: Sequence[Message], *, missing_text: str | None = N
     Args:
         messages: the history, never changed.
         missing_text: content of the synthetic results; calls at the very end get one too. Default: the catalogue's.
+
+    Raises:
+        MalformedMessageError: a message has no shape to work with.
     """
+    with naming_problems(messages):
+        return _repaired(messages, missing_text)
+
+
+def _repaired(messages: Sequence[Message], missing_text: str | None) -> RepairResult:
     plan = _Plan(messages)
     if plan.in_order():
         return RepairResult(messages, ())

@@ -111,6 +111,7 @@ def prepare_request(
 
     Raises:
         CannotFitError: what must stay is larger than the window; `.smallest` counts what is beside the messages too.
+        MalformedMessageError: a message has no shape to work with.
     """
     shape = _shape(body)
     if shape is None:
@@ -204,7 +205,7 @@ def _reserved(body: Mapping[str, Any], info: ModelInfo) -> int:
     """Return the output tokens to keep free: what the body asks for, else the model's, else the usual reserve."""
     for key in ("max_completion_tokens", "max_output_tokens", "max_tokens"):
         asked = body.get(key)
-        if isinstance(asked, int) and asked > 0:
+        if isinstance(asked, int) and not isinstance(asked, bool) and asked > 0:
             return asked
     limit = max_output_tokens(info)
     return limit if limit and limit > 0 else 8192

@@ -13,10 +13,11 @@ Not here: mending broken pairs (`repair.py`), the reference's window policies (`
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Literal, TypeAlias, get_args
 
+from streamarena.context._checks import naming_problems
 from streamarena.context._selection import Selection, select_both_ends, select_newest
 from streamarena.context.messages import Message
 from streamarena.context.models import model_info
@@ -141,6 +142,7 @@ def trim_messages(
 
     Raises:
         CannotFitError: no valid history fits; `.smallest` is the size of the smallest, None where there is none at all.
+        MalformedMessageError: a message has no shape to work with.
         ConfigurationError: no budget and no model, or "summarize" without a function.
     """
     if max_tokens is None:
@@ -152,18 +154,18 @@ def trim_messages(
     if strategy == "summarize" and summarize is None:
         raise ConfigurationError("the strategy 'summarize' needs summarize, a function that writes the summary")
     count = counter or default_counter()
-    cleared = 0
-    shown: Sequence[Message] = messages
-    if strategy == "clear-tool-results":
-        shown, cleared = clear_tool_results(messages, count, max_tokens, clear or ClearToolResults())
-    required = _required(shown, pinned, require_last=require_last)
-    choose = select_both_ends if strategy == "middle-out" else select_newest
-    selection = choose(shown, count, max_tokens, required)
-    if strategy == "summarize" and summarize is not None and selection.dropped():
-        summarized = _summarized(shown, count, max_tokens, required, summarize)
-        if summarized is not None:
-            return summarized
-    return _result(messages, shown, selection, count=count, strategy=strategy, cleared=cleared)
+    with naming_problems(messages):
+        cleared = 0
+        shown: Sequence[Message] = messages
+        if strategy == "clear-tool-results":
+            shown, cleared = clear_tool_results(messages, count, max_tokens, clear or ClearToolResults())
+        required = _required(shown, pinned, require_last=require_last)
+        choose = select_both_ends if strategy == "middle-out" else select_newest
+        selection = choose(shown, count, max_tokens, required)
+        result = _result(messages, shown, selection, count=count, strategy=strategy, cleared=cleared)
+        if summarize is None or strategy != "summarize" or not selection.dropped():
+            return result
+        return _summarized(shown, count, max_tokens, required, summarize) or _unsummarized(result)
 
 
 def _required(messages: Sequence[Message], pinned: Pinned, *, require_last: bool) -> Collection[int]:
@@ -209,6 +211,11 @@ def _result(
         notes=tuple(notes),
     )
     return TrimResult(result, selection.total, dropped, report)
+
+
+def _unsummarized(result: TrimResult) -> TrimResult:
+    note = "no summary was put in: with one, what must stay would not fit the budget"
+    return replace(result, report=replace(result.report, notes=(*result.report.notes, note)))
 
 
 def _summarized(

@@ -45,6 +45,7 @@ without parsing text. A limit that was met names itself and the setting that rai
     │   └── DecodeError                 an event whose shape no decoder knows
     ├── ToolCallError                   a model's tool call that must not be run; `.tool`, `.arguments`, `.missing`
     ├── ContextError                    a history cannot be brought into the window
+    │   ├── MalformedMessageError       a message that has no shape to work with; `.index`, `.problem`
     │   ├── CannotFitError              `.smallest` is the least budget that would do
     │   └── TokenBudgetExceededError    a stream passed its output or window limit; `.state`
     ├── RequestRefusedError             the relay will not pass a request on; `.status`, `.param`
@@ -70,7 +71,13 @@ from __future__ import annotations
 
 from streamarena.errors._base import ConfigurationError, LimitExceededError, MissingExtraError, StreamArenaError
 from streamarena.errors._cassette import CassetteError, CassetteMismatchError
-from streamarena.errors._context import CannotFitError, ContextError, HistoryTooLongError, TokenBudgetExceededError
+from streamarena.errors._context import (
+    CannotFitError,
+    ContextError,
+    HistoryTooLongError,
+    MalformedMessageError,
+    TokenBudgetExceededError,
+)
 from streamarena.errors._load import WorkerLostError
 from streamarena.errors._memory import (
     BufferReleasedError,
@@ -173,6 +180,7 @@ __all__ = [
     "ContextError",
     "CannotFitError",
     "HistoryTooLongError",
+    "MalformedMessageError",
     "TokenBudgetExceededError",
     "RequestRefusedError",
     "TranslationError",

@@ -9,6 +9,19 @@ class ContextError(StreamArenaError):
     """A message history cannot be handled as asked."""
 
 
+class MalformedMessageError(ContextError):
+    """A message of a history has a shape that cannot be handled.
+
+    Attributes:
+        index: of the message, None where the history itself is none; problem: what is wrong with it.
+    """
+
+    def __init__(self, index: int | None, problem: str) -> None:
+        super().__init__(problem if index is None else f"message {index}: {problem}")
+        self.index = index
+        self.problem = problem
+
+
 class CannotFitError(ContextError):
     """No valid history fits the budget.
 

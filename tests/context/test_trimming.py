@@ -247,6 +247,7 @@ def test_a_summary_that_does_not_fit_is_left_out():
     )
     assert [m["n"] for m in done.messages] == [10]
     assert not done.report.summarized
+    assert any("no summary" in note for note in done.report.notes)
 
 
 def test_a_budget_or_a_model_is_needed():
