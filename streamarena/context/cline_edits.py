@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 
 import orjson
 
+from streamarena.context._files import write_whole
 from streamarena.context._javascript import utf16
 from streamarena.context.cline import (
     FIRST_DROPPED,
@@ -164,9 +165,7 @@ class ClineContextManager:
 
     def save(self, path: Path) -> None:
         """Write the edits to a file in the reference's form; it appears whole or stays as it was."""
-        part = path.with_name(f"{path.name}.part")
-        part.write_bytes(orjson.dumps(self.stored()))
-        part.replace(path)
+        write_whole(path, [orjson.dumps(self.stored())])
 
     def load(self, path: Path) -> None:
         """Take the edits from a file.

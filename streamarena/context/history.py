@@ -12,13 +12,13 @@ Not here: thread safety (a history belongs to one task), and what to send (`trim
 from __future__ import annotations
 
 import json
-import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, cast, overload
 
-import orjson
-
+from streamarena.context._files import write_whole
+from streamarena.context._json import exact_json
 from streamarena.context.messages import Message
 from streamarena.context.usage import context_tokens
 from streamarena.errors import ContextError, HistoryTooLongError
@@ -27,6 +27,7 @@ from streamarena.memory import CopyOnWrite
 __all__ = ["CHUNK_MESSAGES", "HistorySnapshot", "MAX_MESSAGES", "MessageHistory"]
 
 CHUNK_MESSAGES: Final = 1024
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 MAX_MESSAGES: Final = 1_000_000
 
 
@@ -232,16 +233,13 @@ class MessageHistory(Sequence[Message]):
     def save(self, path: Path) -> None:
         """Write the history as JSON lines; the file appears whole or stays as it was.
 
+        A file that is replaced keeps its permissions, a new one is the user's alone.
+
         Raises:
+            ContextError: a message holds what JSON cannot: NaN, infinity, an integer of thousands of digits, an object.
             OSError: the file cannot be written.
         """
-        part = path.with_name(f"{path.name}.part")
-        with part.open("wb") as file:
-            for message in self:
-                file.write(_line(message))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_whole(path, (_line(index, message) for index, message in enumerate(self)))
 
     @classmethod
     def load(
@@ -311,16 +309,20 @@ def _walk(chunks: list[tuple[Message, ...]], tail: list[Message]) -> Iterator[Me
     yield from tail
 
 
-def _line(message: Message) -> bytes:
+def _line(index: int, message: Message) -> bytes:
+    # The standard library's writer, because orjson turns NaN into null and has no integers beyond 64 bits.
     try:
-        return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # lone surrogates, which JSON can escape and UTF-8 cannot hold
-        return json.dumps(dict(message)).encode() + b"\n"
+        text = json.dumps(dict(message), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        if _LONE_SURROGATE.search(text):  # JSON can escape one, UTF-8 cannot hold it
+            text = json.dumps(dict(message), separators=(",", ":"))
+        return f"{text}\n".encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ContextError(f"message {index} cannot be saved: {error}") from error
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(line) if b"\\ud" in line or b"\\uD" in line else orjson.loads(line)
+        value = exact_json(line)
     except ValueError:
         return None
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None

@@ -13,14 +13,14 @@ Not here: how a limit becomes a request parameter (`parameters.py`), and asking 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from streamarena.context._model_file import read_models
 from streamarena.context._model_rules import (
     ALIASES,
     BEDROCK_DEFAULTS,
@@ -31,7 +31,6 @@ from streamarena.context._model_rules import (
     PREFIXES,
     SANE_DEFAULTS,
 )
-from streamarena.errors import ConfigurationError
 
 __all__ = ["ModelInfo", "ModelRegistry", "Snapshot", "default_registry", "model_info"]
 
@@ -175,29 +174,11 @@ class ModelRegistry:
         the table `[aliases]` maps names to ids.
 
         Raises:
-            ConfigurationError: the file cannot be read, or names a field that does not exist or has another type.
+            ConfigFileError: the file cannot be read, or holds a key that does not exist or a value that cannot be used.
         """
-        try:
-            document = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError(f"{path}: {error}") from error
-        overrides = {
-            model_id: self._override(path, model_id, fields) for model_id, fields in document.get("models", {}).items()
-        }
-        aliases = {str(name): str(target) for name, target in document.get("aliases", {}).items()}
+        overrides, aliases = read_models(path, ModelInfo, self.get)
         own = {**{k: v for k, v in self._aliases.items() if k not in ALIASES}, **aliases}
         return ModelRegistry(self._data, overrides={**self._overrides, **overrides}, aliases=own)
-
-    def _override(self, path: Path, model_id: str, fields: dict[str, Any]) -> ModelInfo:
-        like = fields.pop("like", None)
-        base = msgspec.to_builtins(self.get(str(like))) if like is not None else {"id": model_id}
-        unknown = set(fields) - set(ModelInfo.__struct_fields__)
-        if unknown:
-            raise ConfigurationError(f"{path}: model {model_id!r} has unknown fields: {', '.join(sorted(unknown))}")
-        try:
-            return msgspec.convert({**base, "known": True, **fields, "id": model_id}, ModelInfo)
-        except msgspec.ValidationError as error:
-            raise ConfigurationError(f"{path}: model {model_id!r}: {error}") from error
 
     def _look_up(self, model_id: str, provider: str | None, snapshot: Snapshot | None) -> ModelInfo:
         found = self._overrides.get(model_id) or self._exact(model_id, provider, snapshot)

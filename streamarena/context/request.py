@@ -16,9 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-import orjson
-
 from streamarena.context._javascript import stringify
+from streamarena.context._json import exact_json, exact_json_bytes
 from streamarena.context.breakdown import tool_definition_tokens
 from streamarena.context.messages import Message, as_blocks
 from streamarena.context.models import ModelInfo, ModelRegistry, model_info
@@ -124,25 +123,31 @@ def prepare_request(
     allowed = int(allowed_tokens(info.context_window, reserved)) if max_input_tokens is None else max_input_tokens
     messages = cast(Sequence[Message], body[key])
     mended = repair_messages(messages) if repair else RepairResult(messages, ())
-    try:
-        trimmed = trim_messages(
-            mended.messages,
-            max_tokens=allowed - fixed,
-            counter=count,
-            strategy=strategy,
-            pinned=pinned,
-            require_last=require_last,
-            clear=clear,
-            summarize=summarize,
-        )
-    except CannotFitError as error:
-        raise CannotFitError(allowed, None if error.smallest is None else error.smallest + fixed) from error
+    trimmed = _trimmed(
+        mended.messages,
+        allowed,
+        fixed,
+        counter=count,
+        strategy=strategy,
+        pinned=pinned,
+        require_last=require_last,
+        clear=clear,
+        summarize=summarize,
+    )
     report = RequestReport(info, api, allowed - fixed, reserved, fixed, exact=count.exact, repairs=mended.repairs)
     if max_input_tokens is None and not info.known:
         report = replace(
             report, notes=(f"the model is not known; its window is taken as {info.context_window} tokens",)
         )
     return _finished(body, key, trimmed, report)
+
+
+def _trimmed(messages: Sequence[Message], allowed: int, fixed: int, **options: Any) -> TrimResult:  # noqa: ANN401 - those of trim_messages
+    """Trim to what is left beside the fixed tokens; an error speaks of both together, as the caller's budget does."""
+    try:
+        return trim_messages(messages, max_tokens=allowed - fixed, **options)
+    except CannotFitError as error:
+        raise CannotFitError(allowed, None if error.smallest is None else error.smallest + fixed) from error
 
 
 def _finished(body: Mapping[str, Any], key: str, trimmed: TrimResult, report: RequestReport) -> PreparedRequest:
@@ -158,22 +163,24 @@ def _finished(body: Mapping[str, Any], key: str, trimmed: TrimResult, report: Re
 def prepare_request_bytes(data: bytes, **options: Any) -> tuple[bytes, RequestReport]:  # noqa: ANN401 - those of prepare_request
     """Do the same for a body as bytes, for middleware: bytes that need nothing come back as the same object.
 
+    A body that had to change is written anew, compactly; every number and text that was kept is the one given.
+
     Args:
         data: the body; what is not a JSON object passes through.
         options: the keywords of `prepare_request`.
 
     Raises:
-        CannotFitError: as `prepare_request`.
+        CannotFitError, MalformedMessageError: as `prepare_request`.
     """
     try:
-        body = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        body = exact_json(data)
+    except ValueError:
         return data, RequestReport(None, None, notes=("this body is not JSON",))
     if not isinstance(body, dict):
         return data, RequestReport(None, None, notes=("this body is not a JSON object",))
     given = cast("dict[str, Any]", body)
     prepared = prepare_request(given, **options)
-    return (data if prepared.body is given else orjson.dumps(prepared.body)), prepared.report
+    return (data if prepared.body is given else exact_json_bytes(prepared.body)), prepared.report
 
 
 def _shape(body: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from hypothesis import settings
@@ -155,9 +156,39 @@ def test_what_is_saved_is_loaded(tmp_path, content):
 def test_saving_replaces_the_file_or_leaves_it(tmp_path):
     path = tmp_path / "history.jsonl"
     MessageHistory([message(0)]).save(path)
-    with pytest.raises(TypeError):
+    with pytest.raises(ContextError, match="message 1 cannot be saved"):
         MessageHistory([message(0), {"role": object()}]).save(path)
     assert len(MessageHistory.load(path)) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["history.jsonl"]
+
+
+@pytest.mark.parametrize("number", [123456789012345678901234567890, -(2**63) - 1, 2**64, 0.1, 1e300])
+def test_numbers_come_back_as_they_were(tmp_path, number):
+    path = tmp_path / "history.jsonl"
+    MessageHistory([{"role": "user", "content": "q", "n": number}]).save(path)
+    assert MessageHistory.load(path)[0]["n"] == number
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 10**5000], ids=["nan", "infinity", "digits"])
+def test_a_number_that_json_cannot_hold_is_refused(tmp_path, number):
+    with pytest.raises(ContextError, match="message 0 cannot be saved"):
+        MessageHistory([{"role": "user", "content": "q", "n": [number]}]).save(tmp_path / "history.jsonl")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_saving_never_opens_a_file_to_more_people(tmp_path):
+    path = tmp_path / "history.jsonl"
+    history = MessageHistory([message(0)])
+    history.save(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o640)
+    history.save(path)
+    assert path.stat().st_mode & 0o777 == 0o640
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    MessageHistory([message(0), message(1)]).save(link)
+    assert link.is_symlink()
+    assert len(MessageHistory.load(path)) == 2
 
 
 def test_a_damaged_file_is_named_with_its_line(tmp_path):

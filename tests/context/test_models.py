@@ -125,12 +125,25 @@ def test_a_users_file_adds_models_and_aliases(tmp_path):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("[models.x]\nwindow = 5\n", "unknown fields: window"),
-        ('[models.x]\ncontext_window = "big"\n', "context_window"),
+        ("[models.x]\nwindow = 5\n", "models.x.window is no setting"),
+        ("[models.x]\nknown = false\n", "models.x.known is no setting"),
+        ('[models.x]\ncontext_window = "big"\n', "models.x: .*context_window"),
+        ("[models.x]\ncontext_window = 0\n", "models.x.context_window is at least 1 token, not 0"),
+        ("[models.x]\nmax_output_tokens = -5\n", "models.x.max_output_tokens is at least 1 token, or -1"),
+        ("[models.x]\ninput_price = -0.1\n", "models.x.input_price .* not negative"),
+        ("[models.x]\ninput_price = nan\n", "models.x.input_price"),
+        ("[models.x]\ntier_context_windows = [5, 0]\n", "models.x.tier_context_windows"),
+        ("[models.x]\ndefault_temperature = 3.0\n", "models.x.default_temperature is from 0 to 2"),
+        ('[models.x]\nlike = "nobody-made-this"\n', "models.x.like is the id of a known model"),
+        ("[models]\nx = 5\n", "models.x is a table"),
+        ("models = 5\n", "models is a table"),
+        ("[aliases]\nfast = 5\n", "aliases.fast is the id of a known model"),
+        ('[aliases]\nfast = "nobody-made-this"\n', "aliases.fast is the id of a known model"),
+        ("[modles.x]\ncontext_window = 5\n", "there is no 'modles'; known are models and aliases"),
         ("[models", "Expected"),
         (None, "No such file"),
     ],
-    ids=["unknown field", "wrong type", "not TOML", "missing"],
+    ids=range(17),
 )
 def test_a_bad_file_is_named_with_what_is_wrong(tmp_path, content, complaint):
     path = tmp_path / "models.toml"

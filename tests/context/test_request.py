@@ -134,3 +134,38 @@ def test_a_breakdown_adds_up():
     assert done.by_kind["tool calls"] == 4
     assert done.total == sum(map(counter, messages)) + done.by_kind["tool definitions"]
     assert done.exact
+
+
+BIG = 123456789012345678901234567890
+
+
+@pytest.mark.parametrize(
+    "call",
+    [{"input": {"n": BIG}}, {"input": {"s": "\ud83d"}}, {"input": {"n": -(2**63)}}, {"input": {"n": 2**64 - 1}}],
+    ids=["huge", "lone-surrogate", "least", "largest-of-64-bits"],
+)
+def test_numbers_and_texts_of_a_changed_body_are_those_given(call):
+    use = {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", **call}]}
+    given = {"messages": [user("x" * 500), assistant(), user("z"), use], "seed": BIG}
+    changed, report = prepare_request_bytes(json.dumps(given).encode(), counter=COUNT, max_input_tokens=300)
+    assert report.dropped
+    assert json.loads(changed)["messages"][1]["content"] == use["content"]
+    assert json.loads(changed)["seed"] == BIG
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"messages": [{"role": "user", "content": "q", "n": ' + b"9" * 5000 + b"}]}",
+        b'{"messages": [], "n": 12345678901234567890, "m": NaN}',
+        b'{"messages": [], "n": 12345678901234567890, "m": 1e999}',
+        b'{"n": 12345678901234567890, "m": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b"\xff\xfe",
+        b"",
+    ],
+    ids=["thousands-of-digits", "nan", "infinity", "deep", "binary", "empty"],
+)
+def test_what_cannot_be_read_exactly_passes_untouched(data):
+    passed, report = prepare_request_bytes(data, counter=COUNT)
+    assert passed is data
+    assert report.notes
