@@ -10,6 +10,7 @@ Not here: TLS towards callers, which belongs to the proxy in front.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -165,7 +166,11 @@ class _Direct:
         cycle = self._cycle
         if cycle.disconnected or cycle.response_complete:
             return True
-        cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if cycle.chunked_encoding else data)
+        if cycle.chunked_encoding:
+            cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            cycle.expected_content_length -= len(data)  # `send` looks at the end whether all of it came
+            cycle.transport.write(data)
         return not cycle.flow.write_paused
 
 
@@ -219,6 +224,9 @@ def _work(settings: RelaySettings, listening: socket.socket, access_log: bool) -
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )
+    config.load()
+    gc.collect()
+    gc.freeze()  # what was made at the start stays; the collector need not look at it again
     RelayServer(config, relay).run(sockets=[listening])
 
 

@@ -4,8 +4,8 @@ python -m perf relay [--rounds 5] [--save-baseline]
 
 32 streams at once, each relay in processes of its own, one worker, everything in one interleaved run: paced (a chunk
 each 10 ms, 200 chunks a stream) and in bursts (1,000 chunks written at once). The reader is a bare protocol in another
-process, the model server a third one. First bytes are compared with those of the same round without a relay. Memory is
-the peak of a fresh process: ours with 200 open streams, Starlette + httpx with 10.
+process, the model server a third one. First bytes are compared with those without a relay, of streams that are asked
+for all at once and of streams that are asked for over a second. Memory is the peak of a fresh process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from perf.measure import Contender, Sample, Table, interleave, options, report
 from perf.peers import setup
-from perf.peers.relay_processes import NGINX, OURS, RELAYS, STARLETTE, Process
+from perf.peers.relay_processes import KEY, NGINX, OURS, RELAYS, STARLETTE, Process
 from streamarena.testing import FakeLLM
 
 HERE = Path(__file__).parent
@@ -39,11 +39,11 @@ class Reader:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.first: dict[str, list[float]] = {}
 
-    def read(self, url: str, streams: int = STREAMS, name: str = "") -> int:
+    def read(self, url: str, streams: int = STREAMS, name: str = "", spread: float = 0.0) -> int:
         """Read some streams; return the bytes of their bodies and keep when the first came."""
         assert self._process.stdin
         assert self._process.stdout
-        asked = {"url": url, "streams": streams, "model": "fake-model"}
+        asked = {"url": url, "streams": streams, "model": "fake-model", "key": KEY, "spread": spread}
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
@@ -109,15 +109,24 @@ def measure(shape: str, rounds: int, names: Sequence[str]) -> Table:
         table = interleave(title, contenders, baseline=NGINX, unit="chunk", rounds=rounds)
         for _ in range(rounds):
             reader.read(upstream, name=DIRECT)
+            for name, url in [(DIRECT, upstream), *((name, relay.url) for name, relay in started.items())]:
+                reader.read(url, name=f"{name}, spread", spread=1.0)
     reader.close()
-    direct = statistics.median(reader.first[DIRECT])
-    notes.append(f"first byte of the body without a relay: median {direct:.2f} ms")
-    for name in started:
-        more = statistics.median(reader.first[name]) - direct
-        worst = statistics.quantiles(reader.first[name], n=100)[98] - direct
-        notes.append(f"{name} adds {more:.2f} ms to the median first byte, {worst:.2f} ms at p99")
+    for how, words in (("", "asked all at once"), (", spread", "asked over a second")):
+        notes += first_bytes(reader.first, list(started), how, words)
     table.notes += notes
     return table
+
+
+def first_bytes(first: dict[str, list[float]], names: Sequence[str], how: str, words: str) -> list[str]:
+    """Return what each relay adds to the time to the first byte of the body."""
+    direct = statistics.median(first[DIRECT + how])
+    lines = [f"first byte of {STREAMS} streams {words}, without a relay: median {direct:.2f} ms"]
+    for name in names:
+        more = statistics.median(first[name + how]) - direct
+        worst = statistics.quantiles(first[name + how], n=100)[98] - direct
+        lines.append(f"  {name} adds {more:.2f} ms to the median, {worst:.2f} ms at p99")
+    return lines
 
 
 def memory() -> list[str]:

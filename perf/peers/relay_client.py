@@ -1,7 +1,8 @@
 """What reads through the relays: bare protocols on uvloop that note when the first byte of a body came.
 
-For each request line `{"url", "streams", "model"}` it answers `{"bytes", "first_ms"}`: bytes of all bodies, and for
-each stream the milliseconds from its request to the first byte behind the header. Connections are made anew each time.
+For each request line `{"url", "streams", "model", "key", "spread"}` it answers `{"bytes", "first_ms"}`: bytes of all
+bodies, and for each stream the milliseconds from its request to the first byte behind the header. Connections are made
+anew each time, all at once or spread over so many seconds.
 """
 
 from __future__ import annotations
@@ -65,16 +66,18 @@ class Reader(asyncio.BufferedProtocol):
             self.end.set_exception(RuntimeError(f"cut after {self.bytes} bytes: {exc}"))
 
 
-async def read(url: str, streams: int, model: str) -> dict[str, object]:
+async def read(url: str, streams: int, model: str, key: str, spread: float) -> dict[str, object]:
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     asked = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Tell me a story."}]}
     body = json.dumps(asked).encode()
-    fields = f"host: x\r\nauthorization: Bearer sk-x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+    fields = f"host: x\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
     request = f"POST /v1/chat/completions HTTP/1.1\r\n{fields}\r\n\r\n".encode() + body
     readers = [Reader(request, loop.create_future()) for _ in range(streams)]
     for reader in readers:
         await loop.create_connection(lambda reader=reader: reader, parts.hostname, parts.port)
+        if spread:
+            await asyncio.sleep(spread / streams)
     await asyncio.gather(*(reader.end for reader in readers))
     first = [(reader.first - reader.sent) * 1000 for reader in readers]
     return {"bytes": sum(reader.bytes for reader in readers), "first_ms": first}

@@ -20,6 +20,8 @@ from typing import Final
 from perf.peers import setup
 
 HERE: Final = Path(__file__).parent
+KEY: Final = "sk-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+"""LiteLLM does not start without one; the reader sends it to everybody."""
 NGINX, OURS, STARLETTE, LITELLM = "nginx", "streamarena serve", "Starlette + httpx", "LiteLLM proxy"
 
 
@@ -132,7 +134,12 @@ litellm_settings: {{telemetry: false}}
         "utf-8",
     )
     command = [str(python.with_name("litellm")), "--config", str(folder / "litellm.yaml"), "--port", str(port)]
-    environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    environment = {
+        **os.environ,
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_MASTER_KEY": KEY,
+    }
     command += ["--host", "127.0.0.1"]
     with (
         (folder / "litellm.log").open("w") as log,

@@ -345,6 +345,11 @@ class Connection(asyncio.BufferedProtocol):
     def _take_parts(self, exchange: Exchange) -> bytes:
         """Return what is to be handed on: many fragments joined, of a few the last one, the others told of before."""
         parts = self._parts
+        if len(parts) == 1:  # of a paced stream nearly always
+            data = parts[0]
+            parts.clear()
+            self._received += len(data)
+            return data
         self._received += sum(map(len, parts))
         if len(parts) > _FEW_PARTS:
             data = b"".join(parts)

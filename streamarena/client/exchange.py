@@ -119,6 +119,11 @@ class RawClient:
         """Connections that are open or being opened now."""
         return self._pool.open
 
+    @property
+    def connections_in_use(self) -> int:
+        """Connections that requests hold now."""
+        return self._pool.leased
+
     async def send(self, request: RawRequest) -> RawResponse:
         """Send a request and return its response once its header is there; close it when done.
 

@@ -119,6 +119,16 @@ class Relay:
         """Begin nothing new: `/healthz` says so, requests get status 503, and what runs goes on."""
         self.draining = True
 
+    def holdings(self) -> list[str]:
+        """Say which places are still taken and which connections in use; empty where no request is active."""
+        held = [f"{self._services.places.taken} places of the relay"] if self._services.places.taken else []
+        for upstream in self._upstreams.values():
+            if upstream.places.taken:
+                held.append(f"{upstream.places.taken} places of {upstream.name}")
+            if upstream.client.connections_in_use:
+                held.append(f"{upstream.client.connections_in_use} connections to {upstream.name}")
+        return held
+
     def close(self) -> None:
         """Close every connection to the targets, also those in use; synchronous and repeatable."""
         self.draining = True

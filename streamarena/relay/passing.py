@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from streamarena.errors import BodyTooLargeError, LimitExceededError, StreamTruncatedError, TooManyEventsError
 from streamarena.relay.asgi import Headers, field, media_type, replaced, stream_headers, without
@@ -95,7 +95,7 @@ class Passage:
         self._on_content = on_content
         self._drain_to: int | None = None
         self._in_front = b""
-        self._behind: list[tuple[int, bytes]] = []  # stamps and pieces that were sent and not read yet
+        self._behind: list[Any] = []  # stamps and pieces by turns, of what was sent and not read yet
         self._behind_bytes = 0
         self._behind_from = False  # whether the tap may be behind by now
         clock.latest = self._last_content
@@ -229,9 +229,9 @@ class Passage:
             self._catch_up()
             return self._read(batch)
         self.received += len(data)
-        self._behind.append((time.perf_counter_ns(), data))
+        self._behind += (time.perf_counter_ns(), data)
         self._behind_bytes += len(data)
-        if self._behind_bytes > _BEHIND_BYTES or len(self._behind) == _BEHIND_PIECES:
+        if self._behind_bytes > _BEHIND_BYTES or len(self._behind) == 2 * _BEHIND_PIECES:
             self._catch_up()
         return data
 
@@ -241,8 +241,8 @@ class Passage:
             behind, self._behind = self._behind, []
             self._behind_bytes = 0
             assert self.tap is not None
-            for at, piece in behind:
-                self.tap.feed(piece, at)
+            for place in range(0, len(behind), 2):
+                self.tap.feed(behind[place + 1], behind[place])
 
     def _last_content(self) -> int | None:
         """For the clock: when the latest content came."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from streamarena.errors import ConfigFileError, ConfigurationError
@@ -124,6 +126,14 @@ def test_a_wrong_file_is_refused_with_its_line(tmp_path, text, line, problem):
     assert caught.value.line == line
     assert problem in str(caught.value)
     assert str(caught.value).startswith(f"{path}:{line}: ")
+
+
+def test_the_file_in_the_documentation_is_read(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "relay.md").read_text("utf-8")
+    settings = _read(tmp_path, page.partition("```toml\n")[2].partition("```")[0])
+    assert list(settings.targets) == ["local", "claude"]
+    assert settings.routes[0].retry.attempts == 2
+    assert settings.access.tokens_variable == "RELAY_TOKENS"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -52,12 +52,16 @@ async def test_every_byte_of_a_stream_comes_out_as_it_went_in(pieces, direct, da
     assert response.headers["x-accel-buffering"] == "no"
 
 
-async def test_what_is_no_stream_passes_with_its_length_and_its_own_header():
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "by send"])
+async def test_what_is_no_stream_passes_with_its_length_and_its_own_header(direct):
+    seen = []
     body = b'{"any": "thing"}'
     head = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nX-Own: 1\r\nSet-Cookie: c=1\r\nKeep-Alive: 5\r\n"
     wire = head + b"Connection: keep-alive, x-hop\r\nX-Hop: 1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    async with ScriptedServer(sends(wire, then="hang")) as server, serve_relay(to(server.url)) as (url, _):
-        response = await post(url, {"input": "x", "model": "m"}, "/v1/embeddings?a=b")
+    async with ScriptedServer(sends(wire, then="hang")) as server:
+        async with serve_relay(to(server.url), [seen.append], direct=direct) as (url, _):
+            response = await post(url, {"input": "x", "model": "m"}, "/v1/embeddings?a=b")
+    assert (seen[-1].outcome, seen[-1].error) == ("complete", None)
     assert (response.status_code, response.content) == (201, body)
     assert response.headers["content-length"] == str(len(body))
     assert response.headers["x-own"] == "1"
