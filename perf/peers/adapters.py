@@ -3,13 +3,15 @@
 python -m perf adapters [--rounds 5] [--save-baseline]
 
 All contenders take turns in this process, on uvloop, and open their connections anew in each turn; the server runs in
-another process. What each does with a chunk is the same: load its JSON and look at the text.
+another process. What each does with a chunk is the same: load its JSON and look at the text. The SDKs take about a
+millisecond for a request, which is in the figures: streams are as long as usual answers.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from types import ModuleType
 
@@ -25,7 +27,7 @@ from streamarena_adapters import httpx_sse as our_httpx_sse
 from streamarena_adapters.httpx import AsyncHTTPTransport
 
 STREAMS = 64
-CHUNKS = {"paced": 60, "bursts": 400}
+CHUNKS = {"paced": 100, "bursts": 400}
 BASELINE = "httpx + httpx-sse"
 
 
@@ -47,13 +49,16 @@ async def read_events(sse: ModuleType, transport: Callable[[], httpx.AsyncBaseTr
     return seen
 
 
-async def read_openai(http_client: Callable[[], object] | None, url: str) -> int:
+async def read_openai(ours: bool, lean: bool, url: str) -> int:
     """Read all streams through the official SDK; return the chunks with text."""
     import openai
 
+    import streamarena_adapters.openai as adapter
+
     seen = 0
-    own = None if http_client is None else http_client()
-    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x", timeout=60, http_client=own) as client:
+    own = adapter.http_client() if ours else None
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x", timeout=60, http_client=own) as sdk:
+        client = adapter.lean(sdk) if lean else sdk
 
         async def one() -> None:
             nonlocal seen
@@ -65,23 +70,58 @@ async def read_openai(http_client: Callable[[], object] | None, url: str) -> int
     return seen
 
 
-def httpx2_over_ours() -> object:
-    """What a user hands to an SDK."""
-    import httpx2
+async def read_anthropic(ours: bool, lean: bool, url: str, *, helper: bool = False) -> int:
+    """Read all streams through the official SDK; return the events with text."""
+    import anthropic
 
-    from streamarena_adapters.httpx2 import AsyncHTTPTransport as Transport
+    import streamarena_adapters.anthropic as adapter
 
-    return httpx2.AsyncClient(transport=Transport(), timeout=60)
+    seen = 0
+    own = adapter.http_client() if ours else None
+    async with anthropic.AsyncAnthropic(base_url=url, api_key="x", timeout=60, http_client=own) as sdk:
+        client = adapter.lean(sdk) if lean else sdk
 
+        async def one() -> None:
+            nonlocal seen
+            async with AsyncExitStack() as stack:
+                if helper:
+                    stream = await stack.enter_async_context(client.messages.stream(**MESSAGES))
+                else:
+                    stream = await stack.enter_async_context(await client.messages.create(**MESSAGES, stream=True))
+                async for event in stream:
+                    if event.type == "content_block_delta":
+                        seen += bool(event.delta.text)
+
+        await asyncio.gather(*(one() for _ in range(STREAMS)))
+    return seen
+
+
+MESSAGES = {"model": BODY["model"], "messages": BODY["messages"], "max_tokens": 10_000}
 
 CONTENDERS: dict[str, Callable[[str], Awaitable[int]]] = {
     BASELINE: partial(read_events, httpx_sse, None),
     "httpx + our httpx_sse": partial(read_events, our_httpx_sse, None),
     "httpx over our transport + httpx-sse": partial(read_events, httpx_sse, AsyncHTTPTransport),
     "httpx over our transport + our httpx_sse": partial(read_events, our_httpx_sse, AsyncHTTPTransport),
-    "AsyncOpenAI": partial(read_openai, None),
-    "AsyncOpenAI over our transport": partial(read_openai, httpx2_over_ours),
+    "AsyncOpenAI": partial(read_openai, False, False),
+    "AsyncOpenAI over our http_client": partial(read_openai, True, False),
+    "lean(AsyncOpenAI)": partial(read_openai, False, True),
+    "lean(AsyncOpenAI) over our http_client": partial(read_openai, True, True),
+    "AsyncAnthropic": partial(read_anthropic, False, False),
+    "AsyncAnthropic over our http_client": partial(read_anthropic, True, False),
+    "lean(AsyncAnthropic)": partial(read_anthropic, False, True),
+    "lean(AsyncAnthropic) over our http_client": partial(read_anthropic, True, True),
+    "AsyncAnthropic, messages.stream": partial(read_anthropic, False, False, helper=True),
+    "lean(AsyncAnthropic), messages.stream": partial(read_anthropic, True, True, helper=True),
 }
+
+AIMS = (  # who, how many times less than whom, paced
+    ("httpx over our transport + httpx-sse", BASELINE, 2.2),
+    ("httpx over our transport + our httpx_sse", BASELINE, 3.0),
+    ("lean(AsyncOpenAI) over our http_client", "AsyncOpenAI", 6.0),
+    ("lean(AsyncAnthropic) over our http_client", "AsyncAnthropic", 3.0),
+    ("lean(AsyncAnthropic), messages.stream", "AsyncAnthropic, messages.stream", 3.0),
+)
 
 
 def turn(client: Callable[[str], Awaitable[int]], url: str, chunks: int) -> int:
@@ -99,7 +139,12 @@ def measure(shape: str, rounds: int) -> Table:
     with serve(shape, chunks) as url:
         contenders = [Contender(name, partial(turn, client, url, chunks)) for name, client in CONTENDERS.items()]
         title = f"client CPU, {STREAMS} streams of {chunks} chunks, {shape}"
-        return interleave(title, contenders, baseline=BASELINE, unit="chunk", rounds=rounds)
+        table = interleave(title, contenders, baseline=BASELINE, unit="chunk", rounds=rounds)
+    for who, whom, aim in AIMS:
+        ratio = table.ratio(whom, who)
+        verdict = f"aim {aim:g} x, {'met' if ratio >= aim else 'not reached'}" if shape == "paced" else "no aim"
+        table.notes.append(f"{who}: {ratio:.1f} x less than {whom} ({verdict})")
+    return table
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

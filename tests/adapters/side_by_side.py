@@ -11,6 +11,11 @@ async def read(stream):
         return [item async for item in stream]
 
 
+def plain(item):
+    """The SDK's object, of an item of either stream."""
+    return item.to_sdk() if hasattr(item, "to_sdk") else item
+
+
 def paths_of(value, path=()):
     """Every path of attributes and positions below an SDK's object, and the plain value at its end."""
     if hasattr(value, "model_fields_set"):
@@ -48,7 +53,7 @@ async def failure(call):
     seen = Failure()
     try:
         async for item in await call():
-            seen.items.append(item.to_sdk() if hasattr(item, "to_sdk") else item)
+            seen.items.append(plain(item))
     except Exception as error:  # noqa: BLE001 - compared by the tests
         seen.kind, seen.text = type(error), str(error)
         seen.shown = [getattr(error, name, None) for name in ("status_code", "code", "body", "message")]

@@ -8,6 +8,7 @@ import ssl
 
 import httpx2
 import openai
+import pydantic
 import pytest
 
 from streamarena.errors import ConfigurationError, EventTooLargeError, StreamInUseError
@@ -15,8 +16,8 @@ from streamarena.testing import FakeLLM
 from streamarena_adapters._sdk import EventReader
 from streamarena_adapters.httpx2 import AsyncHTTPTransport
 from streamarena_adapters.openai import http_client, lean
-from tests.adapters.sdk_wires import CHAT, RESPONSES, chat, choice, serving, sse
-from tests.adapters.side_by_side import failure, paths_of, read, walk
+from tests.adapters.sdk_wires import CHAT, RESPONSES, USAGE, call, chat, choice, serving, sse
+from tests.adapters.side_by_side import failure, paths_of, plain, read, walk
 from tests.support.counting import nothing_left
 from tests.support.scripted_server import SSE_HEAD, ScriptedServer, answers, http_chunk, read_request, sends
 
@@ -107,6 +108,170 @@ async def test_types_that_are_rare_or_new_are_not_counted_as_mistyped():
             stream = await lean(client).responses.create(model="m", input="x", stream=True)
             await read(stream)
     assert stream.mistyped == 0
+
+
+# ---------------------------------------------------------------- helpers
+
+
+class Direction(pydantic.BaseModel):
+    degrees: int
+
+
+STRICT = [openai.pydantic_function_tool(Direction, name="turn")]
+MANY = [f" {number}," for number in range(300)]
+HELPED = {
+    **{name: (wire, {}) for name, wire in CHAT.items()},
+    "a response format": (
+        [
+            chat(choice(role="assistant", content="")),
+            *(chat(choice(content=piece)) for piece in (" ", '{"deg', 'rees": 1', "7}")),
+            chat(choice(finish="stop")),
+        ],
+        {"response_format": Direction},
+    ),
+    "a response format that is cut": (
+        [chat(choice(content='{"deg')), chat(choice(content="r")), chat(choice(finish="length"))],
+        {"response_format": Direction},
+    ),
+    "a strict tool": (
+        [
+            chat(choice(role="assistant", content=None)),
+            chat(choice(tool_calls=[call(0, "turn", "", id="t0", type="function")])),
+            *(chat(choice(tool_calls=[call(0, arguments=piece)])) for piece in ('{"degr', 'ees"', ": 4", "}")),
+            chat(choice(tool_calls=[call(1, "turn", '{"de', id="t1", type="function")])),
+            *(chat(choice(tool_calls=[call(1, arguments=piece, type="function")])) for piece in ("grees", '": 5}')),
+            chat(choice(finish="tool_calls"), usage=USAGE),
+        ],
+        {"tools": STRICT},
+    ),
+    "roles and reasoning in each chunk": (
+        [
+            chat(choice(role="assistant", content="", reasoning_content="a")),
+            chat(choice(role="assistant", content=None, reasoning_content="b")),
+            chat(choice(role="assistant", content=None, reasoning_content="c")),
+            chat(choice(role="assistant", content="d", reasoning_content=None)),
+            chat(choice(role="assistant", content="e", reasoning_content=None, refusal=None)),
+            chat(choice(content="f", parts=["x"])),
+            chat(choice(content="g", parts=["y"], type="t")),
+            chat(choice(content="h", finish="stop")),
+        ],
+        {},
+    ),
+    "a number among texts": ([chat(choice(content=piece)) for piece in ("a", "b", 5, "c", "d")], {}),
+    "a number first": ([chat(choice(content=piece)) for piece in (5, "c", "d")], {}),
+    "three choices": (
+        [
+            chat(*(choice(index, role="assistant", content="") for index in range(3))),
+            *(
+                chat(choice(index, content=piece))
+                for index, piece in ((0, "a"), (1, "b"), (1, "c"), (2, "d"), (0, "e"))
+            ),
+            *(chat(choice(index, finish="stop")) for index in range(3)),
+        ],
+        {},
+    ),
+    "a long answer": ([chat(choice(role="assistant")), *(chat(choice(content=piece)) for piece in MANY)], {}),
+}
+
+
+async def help_chat(client, **asked):
+    """Every event of the helper, as the SDK's objects as they were when they came, and what became of the stream."""
+    got = []
+    try:
+        async with client.chat.completions.stream(model="m", messages=ASK["messages"], **asked) as stream:
+            async for event in stream:
+                if event.type == "chunk":
+                    assert event.snapshot is not None
+                    got.append(event.chunk.model_dump_json(warnings=False))
+                else:
+                    got.append(plain(event).model_dump_json(warnings=False))
+            final = await stream.get_final_completion()
+            got.append(stream.current_completion_snapshot.model_dump_json(warnings=False))
+            got.append(final.model_dump_json(warnings=False))
+            return got, [each.message.parsed for each in final.choices]
+    except Exception as error:  # noqa: BLE001 - compared by the tests
+        return got, type(error), str(error).partition(" at 0x")[0]
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # of the SDK's about mistyped fields
+@pytest.mark.parametrize("wire", HELPED)
+async def test_the_chat_helper_tells_the_same_and_makes_the_same_completion(wire):
+    events, asked = HELPED[wire]
+    stock, ours, _ = await side_by_side(serving(events), lambda client: help_chat(client, **asked))
+    assert ours == stock
+
+
+async def help_chat_without_looking(client):
+    async with client.chat.completions.stream(model="m", messages=ASK["messages"]) as stream:
+        kinds = [event.type async for event in stream]
+        return kinds, (await stream.get_final_completion()).model_dump_json(warnings=False)
+
+
+@pytest.mark.parametrize(
+    "wire", ["text", "tools", "roles and reasoning in each chunk", "a strict tool", "a long answer"]
+)
+async def test_the_chat_helper_makes_the_same_completion_of_runs(wire):
+    stock, ours, _ = await side_by_side(serving(HELPED[wire][0]), help_chat_without_looking)
+    assert ours == stock
+
+
+async def test_the_sdks_state_sees_runs_of_pieces_and_not_single_ones(monkeypatch):
+    seen = []
+    handle = openai.lib.streaming.chat.ChatCompletionStreamState.handle_chunk
+    monkeypatch.setattr(
+        openai.lib.streaming.chat.ChatCompletionStreamState,
+        "handle_chunk",
+        lambda self, chunk: seen.append(chunk) or handle(self, chunk),
+    )
+    async with ScriptedServer(serving(HELPED["a long answer"][0])) as server, sdk(server.url) as client:
+        await help_chat_without_looking(lean(client))
+    assert len(seen) == 2
+    assert seen[1].choices[0].delta.content == "".join(MANY)
+
+
+async def test_snapshots_that_were_kept_stay_what_they_were():
+    async with ScriptedServer(serving(HELPED["a response format"][0])) as server, sdk(server.url) as client:
+        async with lean(client).chat.completions.stream(
+            model="m", messages=ASK["messages"], response_format=Direction
+        ) as stream:
+            kept = [event async for event in stream if event.type == "content.delta"]
+    assert [event.snapshot for event in reversed(kept[1:])] == [' {"degrees": 17}', ' {"degrees": 1', ' {"deg', " "]
+    assert [event.parsed for event in kept[1:]] == [None, {}, {"degrees": 1}, {"degrees": 17}]
+
+
+async def help_responses(client, **asked):
+    got = []
+    try:
+        async with client.responses.stream(**{"model": "m", "input": "x", **asked}) as stream:
+            async for event in stream:
+                got.append((event.type, getattr(event, "snapshot", None), getattr(event, "item_id", None)))
+                got.append(plain(event).model_dump_json(warnings=False))
+            final = await stream.get_final_response()
+            return got, final.model_dump_json(warnings=False), final.output_parsed
+    except Exception as error:  # noqa: BLE001 - compared by the tests
+        return got, type(error)
+
+
+RESPONSES_HELPED = {
+    **{name: (wire, {}) for name, wire in RESPONSES.items()},
+    "other deltas after the beginning": (RESPONSES["text"][:1] + RESPONSES["each of the other deltas"], {}),
+    "a text format": (
+        json.loads(json.dumps(RESPONSES["text"]).replace('"he"', '"{"').replace("hello", '{\\"degrees\\": 3}')),
+        {"text_format": Direction},
+    ),
+    "a stream that was begun before": (RESPONSES["text"], {"response_id": "r1", "starting_after": 3}),
+    "no end": (RESPONSES["text"][:-1], {}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # of the SDK's about mistyped fields
+@pytest.mark.parametrize("wire", RESPONSES_HELPED)
+async def test_the_responses_helper_tells_the_same_and_makes_the_same_response(wire):
+    events, asked = RESPONSES_HELPED[wire]
+    if "response_id" in asked:
+        asked = {"model": openai.omit, "input": openai.omit, **asked}
+    stock, ours, _ = await side_by_side(serving(events), lambda client: help_responses(client, **asked))
+    assert ours == stock
 
 
 # ---------------------------------------------------------------- errors
@@ -327,4 +492,4 @@ async def test_300_cancelled_streams_leave_nothing():
             if number % 2:  # a second time, while the first is still on its way out
                 asyncio.get_running_loop().call_later(number % 50 / 1000 + 0.0001, task.cancel)
         done = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(each, asyncio.CancelledError) for each in done)
+        assert {type(each) for each in done} == {asyncio.CancelledError}

@@ -9,14 +9,21 @@ Not here: `.parse()`, `beta`, realtime and whatever else the SDK has, which it d
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
-from openai import AsyncStream
+from openai import AsyncStream, Omit, omit
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.lib.streaming.responses import ResponseStreamState
 from openai.types.chat import ChatCompletionChunk as SDKChunk
 from openai.types.responses import ResponseStreamEvent as SDKEvent
 
+from streamarena_adapters._helpers import StreamManager
 from streamarena_adapters._sdk import LeanRequests, Proxy, require_async
+from streamarena_adapters.openai.chat_helpers import ChatHelperStream
+from streamarena_adapters.openai.response_helpers import ResponseHelperStream
 from streamarena_adapters.openai.streams import ChatStream, ResponseEventStream
 
 if TYPE_CHECKING:
@@ -52,12 +59,12 @@ class LeanOpenAI(Proxy):
     @property
     def chat(self) -> LeanChat:
         """Chat completions."""
-        return LeanChat(type(self._sdk.chat)(LeanRequests(self._sdk, _STREAMS)))
+        return LeanChat(self._sdk)
 
     @property
     def responses(self) -> LeanResponses:
         """The Responses API."""
-        return LeanResponses(type(self._sdk.responses)(LeanRequests(self._sdk, _STREAMS)))
+        return LeanResponses(self._sdk)
 
     def with_options(self, **options: Any) -> LeanOpenAI:  # noqa: ANN401 - the SDK's
         """Return a lean client with some options changed, as the SDK's `with_options`."""
@@ -78,16 +85,33 @@ class LeanOpenAI(Proxy):
 
 
 class LeanChat(Proxy):
-    """The SDK's `client.chat` with lean streams."""
+    """The SDK's `client.chat` with lean streams.
+
+    Args:
+        client: the SDK's.
+    """
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401 - of any version of the SDK
+        self._requests = LeanRequests(client, _STREAMS)
+        super().__init__(type(client.chat)(self._requests))
 
     @property
     def completions(self) -> LeanCompletions:
         """Chat completions."""
-        return LeanCompletions(self._sdk.completions)
+        return LeanCompletions(self._sdk.completions, self._requests)
 
 
 class LeanCompletions(Proxy):
-    """The SDK's `client.chat.completions` with lean streams."""
+    """The SDK's `client.chat.completions` with lean streams.
+
+    Args:
+        resource: the SDK's, made over `requests`.
+        requests: what it sends with.
+    """
+
+    def __init__(self, resource: Any, requests: LeanRequests) -> None:  # noqa: ANN401 - of any version of the SDK
+        super().__init__(resource)
+        self._requests = requests
 
     @overload
     async def create(self, *, stream: Literal[True], **parameters: object) -> ChatStream: ...
@@ -107,9 +131,35 @@ class LeanCompletions(Proxy):
         answer: ChatStream | ChatCompletion = await self._sdk.create(**parameters)
         return answer
 
+    def stream(self, **parameters: Any) -> StreamManager[ChatHelperStream]:  # noqa: ANN401 - the SDK's
+        """Return what sends the request on entering and gives a lean `ChatHelperStream`: the SDK's `stream`.
+
+        Args:
+            **parameters: the SDK's.
+
+        Raises:
+            openai.OpenAIError: as the SDK's, on entering.
+        """
+        wanted = parameters.get("response_format", omit)
+
+        def make(stream: ChatStream, body: Mapping[str, Any]) -> ChatHelperStream:
+            tools = body.get("tools") or ()
+            state: Any = ChatCompletionStreamState(input_tools=tools, response_format=wanted)
+            return ChatHelperStream(stream, state, is_rich=inspect.isclass(wanted), tools=tools)
+
+        return StreamManager(self._sdk.stream(**parameters), self._requests, make)
+
 
 class LeanResponses(Proxy):
-    """The SDK's `client.responses` with lean streams."""
+    """The SDK's `client.responses` with lean streams.
+
+    Args:
+        client: the SDK's.
+    """
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401 - of any version of the SDK
+        self._requests = LeanRequests(client, _STREAMS)
+        super().__init__(type(client.responses)(self._requests))
 
     @overload
     async def create(self, *, stream: Literal[True], **parameters: object) -> ResponseEventStream: ...
@@ -128,3 +178,21 @@ class LeanResponses(Proxy):
         """
         answer: ResponseEventStream | Response = await self._sdk.create(**parameters)
         return answer
+
+    def stream(self, **parameters: Any) -> StreamManager[ResponseHelperStream]:  # noqa: ANN401 - the SDK's
+        """Return what sends the request on entering and gives a lean `ResponseHelperStream`: the SDK's `stream`.
+
+        Args:
+            **parameters: the SDK's.
+
+        Raises:
+            TypeError, ValueError: as the SDK's. On entering: openai.OpenAIError, as the SDK's.
+        """
+        wanted = parameters.get("text_format", omit)
+        after: int | Omit = parameters.get("starting_after", omit)
+
+        def make(stream: ResponseEventStream, body: Mapping[str, Any]) -> ResponseHelperStream:
+            state: Any = ResponseStreamState(input_tools=body.get("tools") or (), text_format=wanted)
+            return ResponseHelperStream(stream, state, None if isinstance(after, Omit) else after)
+
+        return StreamManager(self._sdk.stream(**parameters), self._requests, make)
