@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from streamarena.errors import RequestRefusedError
 from streamarena.memory import MemoryManager, default_manager
 from streamarena.relay.access import Access
 from streamarena.relay.asgi import response_messages
@@ -151,11 +152,8 @@ class Relay:
             for message in response_messages(503, body, _JSON, headers):
                 await send(message)
             return
-        models = self._services.router.models
-        if models and path == "/v1/models" and scope["method"] == "GET":
-            self._services.access.check(scope["headers"])
-            for message in response_messages(200, model_list(scope["headers"], models), _JSON):
-                await send(message)
+        if self._services.router.models and path == "/v1/models" and scope["method"] == "GET":
+            await self._list_models(scope, send)
             return
         self._numbers += 1
         self.active += 1
@@ -163,6 +161,16 @@ class Relay:
             await Exchange(self._services, self._numbers, scope, receive, send).run()
         finally:
             self.active -= 1
+
+    async def _list_models(self, scope: Scope, send: Send) -> None:
+        """Answer with the models that the routes name."""
+        try:
+            self._services.access.check(scope["headers"])
+            status, body = 200, model_list(scope["headers"], self._services.router.models)
+        except RequestRefusedError as error:
+            status, body = error.status, error_body(None, error.status, error.problem)
+        for message in response_messages(status, body, _JSON):
+            await send(message)
 
     def _targets(self) -> Iterable[dict[str, Any]]:
         """What the page shows of the targets."""

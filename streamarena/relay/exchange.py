@@ -21,7 +21,7 @@ from streamarena.client.connection import ResponseHead
 from streamarena.client.observers import notify
 from streamarena.client.rejection import rejection
 from streamarena.client.retry import Course
-from streamarena.errors import StreamArenaError, StreamTimeoutError, StreamTruncatedError
+from streamarena.errors import RequestRefusedError, StreamArenaError, StreamTimeoutError, StreamTruncatedError
 from streamarena.memory import Arena
 from streamarena.relay.answers import Refusal, answer_for, told
 from streamarena.relay.caller import Caller
@@ -106,8 +106,14 @@ class Exchange:
         services.access.check(self._scope["headers"])
         await services.places.take()
         try:
-            limit = services.settings.limits.request_bytes
-            request = self._request = await read_request(self._scope, watch.receive, limit)
+            limits = services.settings.limits
+            try:
+                async with asyncio.timeout(limits.request_seconds):
+                    request = self._request = await read_request(self._scope, watch.receive, limits.request_bytes)
+            except TimeoutError:
+                raise RequestRefusedError(
+                    408, "the body took too long; the limit is RelayLimits.request_seconds"
+                ) from None
             await self._ask(request, services.router.plan(request))
         finally:
             services.places.give_back()

@@ -132,6 +132,7 @@ class RelayLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         request_bytes: bytes of one request's body, decompressed (status 413). Default 32 MiB.
+        request_seconds: how long a request's body may take to come (408). Default 60.
         requests: requests served at once (503). Default 1,000.
         waiting, wait_seconds: how many may wait for a place, and how long each. Defaults 100 and 10.
         hold_bytes: bytes of a response held back while another target may still be asked. Default 64 KiB.
@@ -139,6 +140,7 @@ class RelayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     request_bytes: int = 32 * _MIB
+    request_seconds: float = 60.0
     requests: int = 1000
     waiting: int = 100
     wait_seconds: float = 10.0
@@ -146,8 +148,9 @@ class RelayLimits(msgspec.Struct, frozen=True, kw_only=True):
     idle_connections: int = 100
 
     def __post_init__(self) -> None:
+        least = {"request_seconds": 1e-3, "waiting": 0, "wait_seconds": 0, "idle_connections": 0}
         for name in self.__struct_fields__:
-            _at_least(name, getattr(self, name), 0 if name in {"waiting", "wait_seconds", "idle_connections"} else 1)
+            _at_least(name, getattr(self, name), least.get(name, 1))
 
 
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):

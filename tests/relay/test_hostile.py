@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from streamarena.errors import ConfigurationError
-from streamarena.relay import AccessSettings, Relay, RelayLimits, RelaySettings, TargetSettings
+from streamarena.relay import AccessSettings, Relay, RelayLimits, RelaySettings, RouteSettings, TargetSettings
 from streamarena.relay.fields import query_without_key
 from tests.relay.serving import serve_relay
 from tests.support.scripted_server import DONE, SSE_HEAD, ScriptedServer, http_chunk, openai_event, read_request
@@ -123,6 +123,15 @@ async def test_what_is_hostile_is_refused_and_nothing_goes_on(wire, status):
     assert not server.asked
 
 
+async def test_a_body_that_never_comes_gives_its_place_up():
+    limits = RelayLimits(request_seconds=0.05)
+    settings = RelaySettings(targets={"up": TargetSettings(base_url="http://127.0.0.1:1/v1")}, limits=limits)
+    async with serve_relay(settings) as (url, relay):
+        answer = await raw(url, post(length=1000))
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert not relay.holdings()
+
+
 async def test_a_refusal_has_the_form_of_the_callers_api():
     async with serve_relay(to("http://127.0.0.1:1/v1")) as (url, _), httpx.AsyncClient() as client:
         chat = await client.post(f"{url}/v1/chat/completions", content=b"{")
@@ -232,7 +241,9 @@ async def test_no_error_tells_the_relays_key(wire, status, path, caplog):
 
 async def test_only_callers_with_a_token_are_served():
     settings = RelaySettings(
-        targets={"up": TargetSettings(base_url="http://127.0.0.1:1/v1")}, access=AccessSettings(tokens_variable="T")
+        targets={"up": TargetSettings(base_url="http://127.0.0.1:1/v1")},
+        routes=(RouteSettings(models="m", targets="up"),),
+        access=AccessSettings(tokens_variable="T"),
     )
     async with serve_relay(settings, environment={"T": "one, two"}) as (url, relay), httpx.AsyncClient() as client:
         statuses = [
@@ -242,6 +253,7 @@ async def test_only_callers_with_a_token_are_served():
             )
         ]  # fmt: skip
         assert (await client.get(f"{url}/healthz")).status_code == 200
+        assert (await client.get(f"{url}/v1/models")).status_code == 401
         assert "one" not in repr(relay)
     assert statuses == [401, 401, 401, 502, 502]
 
