@@ -7,8 +7,9 @@ of November 2026.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from streamarena.errors import ConfigurationError
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ENDPOINTS", "Endpoint", "endpoint_for"]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """How one wire API is asked for a stream.
 
     Attributes:
@@ -37,8 +37,8 @@ class Endpoint:
     key_header: str = "authorization"
     key_prefix: str = "Bearer "
     key_variable: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    stream_fields: Mapping[str, Any] = field(default_factory=lambda: {"stream": True})
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    stream_fields: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"stream": True})
     model_in_body: bool = True
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
+
+import msgspec
 
 if TYPE_CHECKING:
     from streamarena.client.result import Timings
@@ -36,8 +37,7 @@ Outcome: TypeAlias = Literal["complete", "failed", "left"]
 """A stream came to its proper end; ended with an error; or was left before its end, by `break` or cancellation."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
+class AttemptStarted(msgspec.Struct, frozen=True):
     """A request is about to be sent. `server` is `host:port`; `model` is empty where the body does not name it."""
 
     label: str | None
@@ -47,8 +47,7 @@ class AttemptStarted:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class HeadersReceived:
+class HeadersReceived(msgspec.Struct, frozen=True):
     """A response's header is there; `seconds` since the request was sent."""
 
     label: str | None
@@ -57,8 +56,7 @@ class HeadersReceived:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class FirstContent:
+class FirstContent(msgspec.Struct, frozen=True):
     """The first text, reasoning or tool call came; `seconds` since the request was sent: time to first token."""
 
     label: str | None
@@ -66,16 +64,14 @@ class FirstContent:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
+class AttemptFailed(msgspec.Struct, frozen=True):
     """An attempt ended with an error and another one follows after `attempt.waited` seconds."""
 
     label: str | None
     attempt: Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFinished:
+class StreamFinished(msgspec.Struct, frozen=True):
     """The request is over: everything about it in one object, so that exporters need no other moment.
 
     Attributes:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import ref
 
+import msgspec
+
 from streamarena.client.connection import Connection
 from streamarena.errors import ConfigurationError, PoolClosedError, PoolTimeoutError
 
@@ -45,8 +47,7 @@ class Origin:
         return self.scheme == "https"
 
 
-@dataclass(slots=True)
-class ConnectionPoolStats:
+class ConnectionPoolStats(msgspec.Struct):
     """Counters of a pool since it was made."""
 
     opened: int = 0

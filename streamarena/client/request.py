@@ -9,10 +9,10 @@ Source: RFC 9112 section 3 (request line), RFC 9110 section 5 (fields), RFC 3986
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
+import msgspec
 import orjson
 
 from streamarena.client.pool import Origin
@@ -31,8 +31,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _USER_AGENT: Final = "streamarena/0.1"
 
 
-@dataclass(frozen=True, slots=True)
-class BaseURL:
+class BaseURL(msgspec.Struct, frozen=True):
     """A base URL taken apart: where to connect, what to send as Host, and what every path begins with."""
 
     origin: Origin

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from streamarena.client.retry import Attempt
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["StreamResult", "Timings", "build_result"]
 
 
-@dataclass(slots=True)
-class Timings:
+class Timings(msgspec.Struct):
     """Moments of one request in nanoseconds of `time.perf_counter_ns`; None where a moment has not come.
 
     A missing stamp is missing and never zero. `sent` is taken when the request was handed to the transport, the others
@@ -66,8 +66,7 @@ def _seconds(start: int | None, end: int | None) -> float | None:
     return None if start is None or end is None else (end - start) / 1e9
 
 
-@dataclass(slots=True)
-class StreamResult:
+class StreamResult(msgspec.Struct):
     """A finished stream.
 
     Attributes:
@@ -96,8 +95,8 @@ class StreamResult:
     usage: UsageChunk | None = None
     id: str | None = None
     model: str | None = None
-    message: dict[str, Any] = field(default_factory=dict[str, Any])
-    timings: Timings = field(default_factory=Timings)
+    message: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    timings: Timings = msgspec.field(default_factory=Timings)
     bytes_received: int = 0
     chunks: int = 0
     attempts: int = 1

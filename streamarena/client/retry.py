@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+import msgspec
+
 from streamarena.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -43,8 +45,7 @@ Continuation: TypeAlias = Callable[[Mapping[str, Any], "StreamResult"], Mapping[
 """From the request's members and what was received, the members of the request for the rest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """One request that was sent, or could not be.
 
     Attributes:

@@ -12,11 +12,11 @@ Not here: what is worth repeating (`retry.py`), one response (`receiver.py`), th
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import AsyncIterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from streamarena.client.clock import ContentClock
 from streamarena.client.intake import Intake
@@ -46,8 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Services", "Session"]
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(msgspec.Struct, frozen=True):
     """What all sessions of a client share. `routes` are the targets in the order in which they are asked."""
 
     pool: ConnectionPool
@@ -366,7 +365,7 @@ class Session:
         partial, body = self.partial(), self._asked.body
         if partial is None or not isinstance(body, Mapping):
             return False
-        self._asked = dataclasses.replace(self._asked, body=policy.continuation(body, partial))
+        self._asked = msgspec.structs.replace(self._asked, body=policy.continuation(body, partial))
         self._request = None
         return True
 
@@ -385,7 +384,7 @@ class Session:
         status = error.status if isinstance(error, ProviderError) else None
         started = self.timings.attempted
         seconds = (time.perf_counter_ns() - started) / 1e9
-        attempt = dataclasses.replace(self.attempts[-1], error=error, status=status, seconds=seconds, waited=waited)
+        attempt = msgspec.structs.replace(self.attempts[-1], error=error, status=status, seconds=seconds, waited=waited)
         self.attempts[-1] = attempt
         if waited is not None and self._services.observers:
             notify(self._services.observers, AttemptFailed(self._label, attempt))

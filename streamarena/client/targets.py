@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import msgspec
+
 from streamarena.client.endpoints import endpoint_for
 from streamarena.client.request import parse_base_url, request_body, request_head, with_body
 from streamarena.errors import ConfigurationError
@@ -42,8 +44,7 @@ class Target:
     adapt: Callable[[dict[str, Any]], Mapping[str, Any]] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What a user asked for, before it is written for a target.
 
     Attributes:
@@ -73,7 +74,7 @@ class Route:
             raise ConfigurationError(f"{target.api} has no address of its own; give base_url=")
         self.api = target.api
         url = parse_base_url(address)
-        self.url = replace(url, origin=replace(url.origin, socket_path=target.unix_socket))
+        self.url = msgspec.structs.replace(url, origin=replace(url.origin, socket_path=target.unix_socket))
         self._target = target
         self._headers = {**self.endpoint.headers, **target.headers}
         if target.api_key:

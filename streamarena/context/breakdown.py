@@ -8,8 +8,9 @@ Not here: what to do about it (`request.py`, `trimming.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from streamarena.context._calls import RESULT_ITEMS, is_item
 from streamarena.context._checks import naming_problems
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Breakdown", "MessageShare", "break_down", "tool_definition_tokens"]
 
 
-@dataclass(frozen=True, slots=True)
-class MessageShare:
+class MessageShare(msgspec.Struct, frozen=True):
     """One message's tokens: its index in the history, its role, its size, and its parts by kind."""
 
     index: int
@@ -32,8 +32,7 @@ class MessageShare:
     parts: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Breakdown:
+class Breakdown(msgspec.Struct, frozen=True):
     """A history's tokens.
 
     Attributes:

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final, cast
 
+import msgspec
 import orjson
 
 from streamarena.context._files import write_whole
@@ -54,8 +54,7 @@ class EditType(IntEnum):
     FILE_MENTION = 4
 
 
-@dataclass(frozen=True, slots=True)
-class TextEdit:
+class TextEdit(msgspec.Struct, frozen=True):
     """A text that shows in place of a block's own from `time` on (milliseconds since the epoch).
 
     `replaced` and `mentioned` are the files whose content was replaced, and all files, of a block with file mentions.
@@ -67,14 +66,12 @@ class TextEdit:
     mentioned: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class _MessageEdits:
+class _MessageEdits(msgspec.Struct):
     kind: EditType
-    blocks: dict[int, list[TextEdit]] = field(default_factory=dict[int, list[TextEdit]])
+    blocks: dict[int, list[TextEdit]] = msgspec.field(default_factory=dict[int, list[TextEdit]])
 
 
-@dataclass(frozen=True, slots=True)
-class ClineRequest:
+class ClineRequest(msgspec.Struct, frozen=True):
     """What to send, and the range that is left out from now on.
 
     Attributes:
@@ -88,8 +85,7 @@ class ClineRequest:
     saved_share: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(msgspec.Struct, frozen=True):
     """One place where a file's content stands."""
 
     index: int

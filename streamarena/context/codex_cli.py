@@ -12,9 +12,9 @@ Not here: retries and their pauses: `compact_history` tells what happened and it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
+import msgspec
 import orjson
 
 from streamarena.context._calls import call_ids, result_ids
@@ -71,8 +71,7 @@ def approximate_tokens(text: str) -> int:
     return -(-len(_bytes(text)) // BYTES_PER_TOKEN)
 
 
-@dataclass(frozen=True, slots=True)
-class TruncationPolicy:
+class TruncationPolicy(msgspec.Struct, frozen=True):
     """How much of a tool's output is kept: so many bytes, or so many tokens of four bytes."""
 
     mode: Literal["bytes", "tokens"]
@@ -219,8 +218,7 @@ def normalize_items(items: Sequence[Message], *, supports_images: bool = True) -
     return [item if supports_images else _without_images(item) for item in mended]
 
 
-@dataclass(frozen=True, slots=True)
-class Compaction:
+class Compaction(msgspec.Struct, frozen=True):
     """A compacted history, the summary's text, and how many of the oldest items had to go to have it written."""
 
     items: list[Message]

@@ -16,6 +16,8 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
+import msgspec
+
 from streamarena.context._javascript import trim, truthy
 from streamarena.context.messages import Message, as_blocks, text_block
 from streamarena.context.shaping import remove_image_blocks
@@ -44,8 +46,7 @@ MESSAGES_TO_KEEP: Final = 3
 CondenseVariant: TypeAlias = Literal["classic", "roo-3.28", "native"]
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryRequest:
+class SummaryRequest(msgspec.Struct, frozen=True):
     """What the model is asked: a system prompt, messages with role and content only, and metadata for the request."""
 
     system: str
@@ -53,8 +54,7 @@ class SummaryRequest:
     metadata: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryReply:
+class SummaryReply(msgspec.Struct, frozen=True):
     """A model's answer: its text, the output tokens that its provider reported (0: not known), cost in US dollars."""
 
     text: str
@@ -150,14 +150,13 @@ def messages_since_last_summary(
     ]
 
 
-@dataclass(slots=True)
-class Collected:
+class Collected(msgspec.Struct):
     """A summary as it comes in; keeps what it has when the stream breaks."""
 
     text: str = ""
     cost: float = 0
     output_tokens: int = 0
-    parts: list[str] = field(default_factory=list[str])
+    parts: list[str] = msgspec.field(default_factory=list[str])
 
     async def ask(self, summarize: Summarizer, request: SummaryRequest) -> None:
         """Ask the model and collect its answer; exceptions pass."""

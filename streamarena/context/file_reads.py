@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
+
+import msgspec
 
 from streamarena.context.texts import marker
 
@@ -109,8 +110,7 @@ def read_budget(context_window: int, max_output_tokens: int, context_tokens: flo
     return max(0, math.floor(READ_SHARE * (context_window - max_output_tokens - context_tokens)))
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetedRead:
+class BudgetedRead(msgspec.Struct, frozen=True):
     """The start of a file that fits a budget: its text, tokens and lines, and whether that is the whole file."""
 
     content: str

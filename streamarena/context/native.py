@@ -13,8 +13,9 @@ Not here: writing the summary (`condense.py`); merging and shaping for the wire 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
+
+import msgspec
 
 from streamarena.context.classic import attempt_condense, even_share
 from streamarena.context.messages import Block, Message, block_type, content_blocks, text_block
@@ -45,8 +46,7 @@ def truncation_notice(hidden: int) -> str:
     return marker("native.notice.truncation", count=hidden)
 
 
-@dataclass(frozen=True, slots=True)
-class Truncation:
+class Truncation(msgspec.Struct, frozen=True):
     """A history after a truncation: the list, the id drawn for it, and how many messages it hid."""
 
     messages: Sequence[Message]

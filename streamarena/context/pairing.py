@@ -11,8 +11,9 @@ Cost: linear in the blocks of both messages.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from streamarena.context.messages import Block, Message, block_type, content_blocks
 from streamarena.context.texts import notices
@@ -20,8 +21,7 @@ from streamarena.context.texts import notices
 __all__ = ["PairingIssue", "ResultValidation", "validate_tool_results"]
 
 
-@dataclass(frozen=True, slots=True)
-class PairingIssue:
+class PairingIssue(msgspec.Struct, frozen=True):
     """What did not pair.
 
     Attributes:
@@ -36,12 +36,11 @@ class PairingIssue:
     missing_calls: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ResultValidation:
+class ResultValidation(msgspec.Struct, frozen=True):
     """The message to store, and what was wrong with the one given."""
 
     message: Message
-    issues: tuple[PairingIssue, ...] = field(default=())
+    issues: tuple[PairingIssue, ...] = msgspec.field(default=())
 
 
 def validate_tool_results(

@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+import msgspec
+
 from streamarena.context.models import ModelInfo, model_info
 
 __all__ = [
@@ -107,8 +109,7 @@ def max_output_tokens(
     return None if api_format else DEFAULT_OUTPUT_TOKENS
 
 
-@dataclass(frozen=True, slots=True)
-class ModelParameters:
+class ModelParameters(msgspec.Struct, frozen=True):
     """What a request should ask of a model; None means: leave the parameter out.
 
     Attributes:
@@ -172,8 +173,7 @@ def _reasoning_effort(model: ModelInfo, settings: OutputSettings, generation: Ge
     return effort if capability or model.default_reasoning_effort else None
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUsage:
+class TokenUsage(msgspec.Struct, frozen=True):
     """Tokens of one request as its provider counts them."""
 
     input_tokens: int = 0
@@ -182,8 +182,7 @@ class TokenUsage:
     cache_read_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CostReport:
+class CostReport(msgspec.Struct, frozen=True):
     """The cost of one request in US dollars, and its tokens with the cache counted in."""
 
     cost: float

@@ -14,8 +14,9 @@ Not here: making a history fit (`trimming.py`), the reference's own mending of o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 from streamarena.context._calls import call_ids, completes_reasoning, is_item, result_ids, synthetic_result
 from streamarena.context._checks import naming_problems
@@ -35,8 +36,7 @@ RepairKind: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
+class Repair(msgspec.Struct, frozen=True):
     """One thing that was mended: what, at which index of the history given, and for which call (its id or name)."""
 
     kind: RepairKind
@@ -44,8 +44,7 @@ class Repair:
     call_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class RepairResult:
+class RepairResult(msgspec.Struct, frozen=True):
     """A history in order, the same object where it was so already, and what was mended."""
 
     messages: Sequence[Message]

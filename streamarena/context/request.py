@@ -13,8 +13,9 @@ Not here: network, and the policies that need a stored history (`manage.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from streamarena.context._javascript import stringify
 from streamarena.context._json import exact_json, exact_json_bytes
@@ -42,8 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["PreparedRequest", "RequestReport", "prepare_request", "prepare_request_bytes"]
 
 
-@dataclass(frozen=True, slots=True)
-class RequestReport:
+class RequestReport(msgspec.Struct, frozen=True):
     """What was found and done.
 
     Attributes:
@@ -73,8 +73,7 @@ class RequestReport:
         return bool(self.dropped or self.repairs or (self.trim and (self.trim.cleared or self.trim.summarized)))
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedRequest:
+class PreparedRequest(msgspec.Struct, frozen=True):
     """The body to send, the same object where nothing had to change, and the report."""
 
     body: Mapping[str, Any]
@@ -136,7 +135,7 @@ def prepare_request(
     )
     report = RequestReport(info, api, allowed - fixed, reserved, fixed, exact=count.exact, repairs=mended.repairs)
     if max_input_tokens is None and not info.known:
-        report = replace(
+        report = msgspec.structs.replace(
             report, notes=(f"the model is not known; its window is taken as {info.context_window} tokens",)
         )
     return _finished(body, key, trimmed, report)
@@ -154,7 +153,9 @@ def _finished(body: Mapping[str, Any], key: str, trimmed: TrimResult, report: Re
     notes = (*report.notes, *trimmed.report.notes)
     if not report.exact:
         notes += ("tokens are estimated as a quarter of the bytes: no vocabulary was found",)
-    report = replace(report, tokens=trimmed.tokens, dropped=trimmed.dropped, trim=trimmed.report, notes=notes)
+    report = msgspec.structs.replace(
+        report, tokens=trimmed.tokens, dropped=trimmed.dropped, trim=trimmed.report, notes=notes
+    )
     if trimmed.messages is body[key]:
         return PreparedRequest(body, report)
     return PreparedRequest({**body, key: list(trimmed.messages)}, report)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
+
+import msgspec
 
 from streamarena.context._javascript import text_of
 from streamarena.context.messages import Block, Message, block_type, content_blocks, text_block
@@ -209,8 +210,7 @@ def _joined(first: str | list[dict[str, Any]], second: str | list[dict[str, Any]
     return [*as_parts[0], *as_parts[1]]
 
 
-@dataclass(frozen=True, slots=True)
-class Resumption:
+class Resumption(msgspec.Struct, frozen=True):
     """An interrupted task made ready to go on: the history to keep, and the content of the next user message."""
 
     history: list[Message]

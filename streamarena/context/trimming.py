@@ -13,9 +13,10 @@ Not here: mending broken pairs (`repair.py`), the reference's window policies (`
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Literal, TypeAlias, get_args
+
+import msgspec
 
 from streamarena.context._checks import naming_problems
 from streamarena.context._selection import Selection, select_both_ends, select_newest
@@ -57,8 +58,7 @@ SUMMARY_SHARE: Final = 0.1
 SUMMARY_TOKENS: Final = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class TrimReport:
+class TrimReport(msgspec.Struct, frozen=True):
     """What was done and why.
 
     Attributes:
@@ -80,8 +80,7 @@ class TrimReport:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TrimResult:
+class TrimResult(msgspec.Struct, frozen=True):
     """A history that fits.
 
     Attributes:
@@ -215,7 +214,8 @@ def _result(
 
 def _unsummarized(result: TrimResult) -> TrimResult:
     note = "no summary was put in: with one, what must stay would not fit the budget"
-    return replace(result, report=replace(result.report, notes=(*result.report.notes, note)))
+    report = msgspec.structs.replace(result.report, notes=(*result.report.notes, note))
+    return msgspec.structs.replace(result, report=report)
 
 
 def _summarized(

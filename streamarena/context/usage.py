@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 if TYPE_CHECKING:
     from streamarena.context.messages import Message
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["UsageTotals", "context_tokens", "usage_totals"]
 
 
-@dataclass(frozen=True, slots=True)
-class UsageTotals:
+class UsageTotals(msgspec.Struct, frozen=True):
     """Sums over a task: tokens in, out, written to and read from caches, US dollars; and the context's size now."""
 
     tokens_in: float = 0

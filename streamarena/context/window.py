@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
+import msgspec
+
 from streamarena.context._javascript import divide
 from streamarena.context.messages import Block, Message, as_blocks, content_blocks, text_block
 
@@ -52,8 +54,7 @@ CountTokens: TypeAlias = Callable[[Sequence[Block]], "int | Awaitable[int]"]
 """Counts the tokens of content blocks, at once or awaitably; never called with no blocks by this module."""
 
 
-@dataclass(frozen=True, slots=True)
-class CondenseCall:
+class CondenseCall(msgspec.Struct, frozen=True):
     """A history to be condensed, and with which settings; None is "not given".
 
     `automatic` is False when a user asked for it, True when a policy did.
@@ -70,8 +71,7 @@ class CondenseCall:
     cwd: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CondenseResult:
+class CondenseResult(msgspec.Struct, frozen=True):
     """What condensing came to.
 
     Attributes:
@@ -88,14 +88,13 @@ class CondenseResult:
     cost: float = 0
     new_context_tokens: int | None = None
     error: str | None = None
-    error_params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    error_params: Mapping[str, Any] = msgspec.field(default_factory=dict[str, Any])
     error_details: Any = None
     condense_id: str | None = None
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ContextResult:
+class ContextResult(msgspec.Struct, frozen=True):
     """What a window policy did.
 
     Attributes:
@@ -111,7 +110,7 @@ class ContextResult:
     summary: str = ""
     cost: float = 0
     error: str | None = None
-    error_params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    error_params: Mapping[str, Any] = msgspec.field(default_factory=dict[str, Any])
     error_details: Any = None
     new_context_tokens: int | None = None
     condense_id: str | None = None

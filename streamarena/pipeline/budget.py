@@ -12,8 +12,9 @@ Not here: cutting the request before it is sent (`streamarena.context`), and tim
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import msgspec
 
 from streamarena.errors import ConfigurationError, TokenBudgetExceededError
 from streamarena.pipeline.stages import stateful
@@ -29,8 +30,7 @@ BYTES_PER_TOKEN: Final = 4
 BudgetLimit: TypeAlias = Literal["output", "window"]
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetState:
+class BudgetState(msgspec.Struct, frozen=True):
     """How far a stream has come.
 
     Attributes:

@@ -13,8 +13,9 @@ Not here: reading instruction files (`instructions.py`), native tools (`tools.py
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from streamarena.prompts.catalog import PromptCatalog, builtin_catalog
 from streamarena.prompts.file_lists import LOCK
@@ -108,8 +109,7 @@ def custom_instructions(settings: PromptSettings, catalog: PromptCatalog | None 
 # ---------------------------------------------------------------- sections
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(msgspec.Struct, frozen=True):
     """What every section needs: one assembly."""
 
     catalog: PromptCatalog

@@ -18,10 +18,11 @@ from __future__ import annotations
 import difflib
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import msgspec
 
 from streamarena.errors import PromptError, UnknownPromptError
 from streamarena.prompts.pack import Pack, PromptEntry
@@ -55,8 +56,7 @@ MAX_REMEMBERED: Final = 128  # rendered prompts
 MAX_REMEMBERED_CHARACTERS: Final = 8 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where an entry came from.
 
     Attributes:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+import msgspec
+
 from streamarena.prompts.catalog import Generation, PromptCatalog, builtin_catalog
 
 if TYPE_CHECKING:
@@ -50,16 +52,14 @@ _MARKS: Final[dict[str, TodoStatus]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Todo:
+class Todo(msgspec.Struct, frozen=True):
     """One step of the task's list."""
 
     content: str
     status: TodoStatus = "pending"
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(msgspec.Struct, frozen=True):
     """A terminal: its commands with their new output; an active one has exactly one."""
 
     id: int
@@ -68,8 +68,7 @@ class Terminal:
     active: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ClockReading:
+class ClockReading(msgspec.Struct, frozen=True):
     """The time as the caller read it.
 
     Attributes:
@@ -161,8 +160,7 @@ def parse_todos(text: str) -> list[Todo]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
+class _Writer(msgspec.Struct, frozen=True):
     """Renders one section a method; an empty string leaves it out."""
 
     environment: Environment

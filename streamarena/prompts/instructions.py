@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import msgspec
 
 from streamarena.errors import PackError, PromptError, PromptTooLargeError
 from streamarena.prompts.safe_files import MAX_FILE_BYTES, read_safely, resolve_safely
@@ -59,8 +60,7 @@ EXCLUDED: Final = (
 _NOT_SEARCHED: Final = frozenset({"node_modules", "__pycache__", "venv", "dist", "build", "target"})
 
 
-@dataclass(frozen=True, slots=True)
-class RuleBlock:
+class RuleBlock(msgspec.Struct, frozen=True):
     """One piece of the block of rules.
 
     Attributes:
@@ -73,8 +73,7 @@ class RuleBlock:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class InstructionLayers:
+class InstructionLayers(msgspec.Struct, frozen=True):
     """What a user and a project have written down, ready for `PromptSettings`.
 
     Attributes:
@@ -88,8 +87,7 @@ class InstructionLayers:
     rules: tuple[RuleBlock, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """Where an assistant keeps its files.
 
     Attributes:

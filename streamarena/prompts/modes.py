@@ -15,7 +15,6 @@ Not here: reading `custom_modes.yaml` (`custom_modes.py`), the tables of tools (
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
@@ -52,8 +51,7 @@ EDIT_PARAMETERS: Final = (
 _FIRST_SENTENCE = re.compile(r"[^.]*\.?")
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRule:
+class GroupRule(msgspec.Struct, frozen=True):
     """A group of tools that a mode has.
 
     Attributes:
@@ -67,8 +65,7 @@ class GroupRule:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(msgspec.Struct, frozen=True):
     """One mode.
 
     Attributes:
@@ -96,8 +93,7 @@ class Mode:
         return self.when_to_use or _FIRST_SENTENCE.match(self.role)[0].strip()  # type: ignore[index] # always matches
 
 
-@dataclass(frozen=True, slots=True)
-class ModeOverride:
+class ModeOverride(msgspec.Struct, frozen=True):
     """The user's changes to single fields of a built-in mode; None leaves a field as it is."""
 
     slug: str
@@ -243,7 +239,9 @@ def _override(mode: Mode, change: ModeOverride | None) -> Mode:
     if change is None:
         return mode
     fields = ("role", "instructions", "when_to_use", "description")
-    return replace(mode, **{name: value for name in fields if (value := getattr(change, name)) is not None})
+    return msgspec.structs.replace(
+        mode, **{name: value for name in fields if (value := getattr(change, name)) is not None}
+    )
 
 
 def _builtin_mode(catalog: PromptCatalog, generation: Generation, key: str) -> Mode:

@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -98,8 +97,7 @@ class _EntryTable(msgspec.Struct, forbid_unknown_fields=True):
     sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PromptEntry:
+class PromptEntry(msgspec.Struct, frozen=True):
     """What a manifest says of one text.
 
     Attributes:

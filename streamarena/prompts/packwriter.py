@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from streamarena.errors import PackError, PromptTooLargeError
 from streamarena.prompts.pack import DATA_KINDS, FORMAT, MANIFEST, MAX_ENTRIES, MAX_MANIFEST_BYTES, Pack, PromptEntry
@@ -132,7 +133,7 @@ def refresh_pack(root: Path) -> list[str]:
             entries.append(old)
             continue
         made = entry_for(root, key, old.kind, _read(path), when=old.when, source=old.source)
-        new = replace(made, other_file=old.other_file)
+        new = msgspec.structs.replace(made, other_file=old.other_file)
         if new != old:
             changed.append(f"changed {key}")
         entries.append(new)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 # Imported for real, so that msgspec.convert and other readers of annotations can build settings from plain data.
+import msgspec
+
 from streamarena.prompts.catalog import Generation  # noqa: TC001 - see above
 from streamarena.prompts.instructions import InstructionLayers
 from streamarena.prompts.modes import Mode, ModeOverride  # noqa: TC001 - see above
@@ -23,8 +25,7 @@ __all__ = ["PromptSettings", "Resource", "ServerTool", "SINGLE_FILE_MODELS", "Sk
 SINGLE_FILE_MODELS: Final = ("grok-code-fast-1",)
 
 
-@dataclass(frozen=True, slots=True)
-class ServerTool:
+class ServerTool(msgspec.Struct, frozen=True):
     """A tool of a tool server.
 
     Attributes:
@@ -38,8 +39,7 @@ class ServerTool:
     enabled: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True):
     """A resource, or a template for resources, of a tool server."""
 
     uri: str
@@ -47,8 +47,7 @@ class Resource:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolServer:
+class ToolServer(msgspec.Struct, frozen=True):
     """A server that speaks the Model Context Protocol.
 
     Attributes:
@@ -65,8 +64,7 @@ class ToolServer:
     connected: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Skill:
+class Skill(msgspec.Struct, frozen=True):
     """A set of instructions that is loaded on demand (native).
 
     Attributes:

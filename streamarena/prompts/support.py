@@ -11,8 +11,9 @@ Not here: running them (the caller sends them as a message of the user).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from streamarena.errors import UnknownPromptError
 from streamarena.prompts.catalog import Generation, PromptCatalog, builtin_catalog
@@ -45,8 +46,7 @@ SUPPORT_PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(msgspec.Struct, frozen=True):
     """A problem that an editor reports: its source (default "Error"), message and, perhaps, code."""
 
     message: str

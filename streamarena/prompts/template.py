@@ -15,8 +15,9 @@ Not here: loops, includes, expressions, and filters. Lists are joined by the cal
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
 
 from streamarena.errors import MissingPromptValueError, TemplateError
 
@@ -46,13 +47,11 @@ def literal(text: str) -> str:
     return text.replace("{{", "{{#braces}}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
+class _Slot(msgspec.Struct, frozen=True):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(msgspec.Struct, frozen=True):
     flag: str
     negated: bool
     then: tuple[_Part, ...]
@@ -62,8 +61,7 @@ class _Choice:
 _Part: TypeAlias = str | _Slot | _Choice
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(msgspec.Struct, frozen=True):
     """A compiled text.
 
     Attributes:
