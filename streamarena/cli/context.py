@@ -40,7 +40,9 @@ def command() -> None:
 @_MESSAGES
 @_MODEL
 @_VOCABULARY
-@click.option("--top", default=5, show_default=True, help="How many of the largest messages to list.")
+@click.option(
+    "--top", type=click.IntRange(0), default=5, show_default=True, help="How many of the largest messages to list."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def count(file: Any, model: str | None, vocabulary: Path | None, top: int, as_json: bool) -> None:  # noqa: ANN401 - click's file
     """Show where the tokens of a conversation are."""
@@ -73,7 +75,7 @@ def trim(file: Any, output: Any, **options: Any) -> None:  # noqa: ANN401 - clic
 @_STRATEGY
 @click.option(
     "--policy",
-    type=click.Choice(["trim", "classic", "native", "cline"]),
+    type=click.Choice(["trim", "classic", "native", "cline", "codex-cli"]),
     default="trim",
     show_default=True,
     help="Whose decisions.",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from streamarena.context.cline_edits import ClineContextManager, ClineRequest
     from streamarena.context.codex_cli import TruncationPolicy, compact_history, truncate_middle
     from streamarena.context.condense import CondensePrompts, Condenser, SummaryReply, SummaryRequest
+    from streamarena.context.file_blocks import read_block
     from streamarena.context.file_reads import limit_lines, read_budget, read_slice, read_with_budget
     from streamarena.context.history import HistorySnapshot, MessageHistory
     from streamarena.context.manage import (
@@ -116,6 +117,7 @@ __all__ = [
     "Breakdown",
     "MessageShare",
     "limit_lines",
+    "read_block",
     "read_budget",
     "read_slice",
     "read_with_budget",
@@ -166,6 +168,7 @@ _MODULES: Final[dict[str, tuple[str, ...]]] = {
         "condense_error_text",
     ),
     "streamarena.context.policies": ("ClinePolicy", "CodexCliPolicy", "WindowPolicy", "window_policy"),
+    "streamarena.context.file_blocks": ("read_block",),
     "streamarena.context.file_reads": ("limit_lines", "read_budget", "read_slice", "read_with_budget"),
     "streamarena.context.messages": (
         "Block",

@@ -6,7 +6,7 @@ the guard against reads that would fill the window, the later budget of 60 % of 
 Invariants: what is shown is a prefix or a slice of the file; a notice says what is missing and how to get it.
 
 Cost: linear in what is shown; `read_with_budget` stops reading when the budget is met.
-Not here: opening files, extracting text from documents, outlines of code.
+Not here: opening files, extracting text from documents, outlines of code; blocks by indentation (`file_blocks.py`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ __all__ = [
     "read_is_too_large",
     "read_slice",
     "read_with_budget",
+    "show_lines",
 ]
 
 VERY_LARGE_SHARE: Final = 0.8
@@ -85,10 +86,21 @@ def read_slice(
         line_characters: characters of each.
     """
     first = max(1, offset)
-    end = first - 1 + max(0, limit)
+    return show_lines(lines, first - 1, first - 1 + max(0, limit), line_characters)
+
+
+def show_lines(lines: Sequence[str], first: int, end: int, line_characters: int = LINE_CHARACTERS) -> str:
+    """Show a range of a file's lines, numbered, long ones cut, with a notice where lines follow.
+
+    Args:
+        lines: the file's lines without newlines.
+        first: index of the first line shown.
+        end: index after the last one.
+        line_characters: characters of each.
+    """
     cut = marker("line_cut")
-    shown = [line if len(line) <= line_characters else line[:line_characters] + cut for line in lines[first - 1 : end]]
-    text = number_lines("\n".join(shown), first) if shown else ""
+    shown = [line if len(line) <= line_characters else line[:line_characters] + cut for line in lines[first:end]]
+    text = number_lines("\n".join(shown), first + 1) if shown else ""
     if end >= len(lines):
         return text
     return f"{text}\n{marker('file_truncated', shown=end, total=len(lines))}"

@@ -31,11 +31,11 @@ class CannotFitError(ContextError):
 
     def __init__(self, budget: int, smallest: int | None) -> None:
         reason = (
-            "and no larger budget would help: it has no user's turn to begin with, or what must stay does not pair"
+            ", and no larger budget would help: there is no user's turn to begin with, or what must stay does not pair"
             if smallest is None
-            else f"the smallest valid one needs {smallest}"
+            else f"; the smallest valid one needs {smallest}"
         )
-        super().__init__(f"no valid history fits {budget} tokens; {reason}")
+        super().__init__(f"no valid history fits {budget} tokens{reason}")
         self.budget = budget
         self.smallest = smallest
 

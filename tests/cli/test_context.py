@@ -71,6 +71,15 @@ def test_trimming_writes_the_conversation_and_says_why(run):
     assert "dropped  messages 1-" in done.stderr
 
 
+def test_large_integers_come_back_as_they_were(run):
+    given = json.dumps([*MESSAGES[:-1], {**MESSAGES[-1], "n": 10**40}])
+    assert json.loads(run("trim", "--max-tokens", "300", given=given).stdout)[-1]["n"] == 10**40
+
+
+def test_tools_that_are_no_list_count_for_nothing(run):
+    assert run("count", given={"messages": MESSAGES, "tools": 5}).exit_code == 0
+
+
 def test_a_body_comes_back_as_a_body(run):
     body = {"model": "gpt-4o", "messages": MESSAGES, "stream": True}
     done = json.loads(run("trim", given=body).stdout)
@@ -85,6 +94,8 @@ def test_a_body_comes_back_as_a_body(run):
         (("--policy", "native", "--max-tokens", "1500"), "decision truncated, 20 messages"),
         (("--policy", "native"), "decision unchanged"),
         (("--policy", "cline", "--max-tokens", "1000"), "are left out"),
+        (("--policy", "codex-cli", "--max-tokens", "1000"), "decision compact"),
+        (("--policy", "codex-cli"), "compacting is not due"),
     ],
 )
 def test_explanations(run, arguments, said):
@@ -97,6 +108,19 @@ def test_explanations(run, arguments, said):
     ("arguments", "given", "complaint"),
     [
         (("trim",), "nonsense", "not JSON"),
+        (("count",), "", "the input is empty"),
+        (("count",), [], "holds no messages"),
+        (("count",), [5], "message 0: a message is an object, not a number"),
+        (("count",), [{"role": "user", "content": 5}], "message 0: content is a text or a list of blocks"),
+        (("count",), '{"role": "user"}\n{"role":', "line 2"),
+        (("count",), '[{"role": "user", "content": ' + "[" * 5000 + "]" * 5000 + "}]", "not JSON"),
+        (("count",), '[{"role": "user", "n": ' + "9" * 5000 + "}]", "not JSON"),
+        (("count", "--top", "-1"), MESSAGES, "--top"),
+        (("explain", "--policy", "native"), MESSAGES, "there is no model"),
+        (("explain", "--policy", "cline", "--model", "nosuch"), MESSAGES, "'nosuch' is not known"),
+        (("models", "nobody-made-this"), MESSAGES, "no known model"),
+        (("models", "--provider", "nobody"), MESSAGES, "there are anthropic, "),
+        (("fetch-vocabulary", "--directory", "/dev/null/x"), MESSAGES, "cannot be kept"),
         (("trim",), '{"a": 1}', "no list of messages"),
         (("trim",), MESSAGES, "--model or --max-tokens"),
         (("trim", "--max-tokens", "5"), MESSAGES, "no valid history fits"),
