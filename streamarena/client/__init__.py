@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamarena.client.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from streamarena.client.client import StreamClient, StreamRequest
 from streamarena.client.connection import ResponseHead
 from streamarena.client.connector import ClientCertificate
@@ -37,6 +38,9 @@ __all__ = [
     "RetryBudget",
     "Attempt",
     "Target",
+    "BreakerPolicy",
+    "BreakerState",
+    "CircuitBreaker",
     "Observer",
     "Moment",
     "AttemptStarted",

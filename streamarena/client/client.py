@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import ssl
     from types import TracebackType
 
+    from streamarena.client.breaker import BreakerPolicy, BreakerState
     from streamarena.client.observers import Observer
     from streamarena.client.retry import Attempt, RetryPolicy
 
@@ -57,6 +58,8 @@ class StreamClient:
         retry: whether and when a failed request is sent again. Default None: never, but where a kept connection turned
             out to be dead.
         fallbacks: further targets, asked in this order when this one fails before the first content.
+        breaker: when a target that fails too often is left alone (`CircuitOpenError`, or the next fallback). Default
+            None: never.
         observers: are told the moments of every request; see `Observer`.
         keep_result: whether streams keep what `result()` needs. Default True.
         resend_stale: whether a request is sent once more when a kept connection turns out dead before a byte of the
@@ -88,6 +91,7 @@ class StreamClient:
         unix_socket: str | None = None,
         retry: RetryPolicy | None = None,
         fallbacks: Sequence[Target] = (),
+        breaker: BreakerPolicy | None = None,
         observers: Sequence[Observer] = (),
         keep_result: bool = True,
         resend_stale: bool = True,
@@ -110,7 +114,7 @@ class StreamClient:
         )
         self._connector = Connector(settings, self.limits, self.memory.buffers)
         self._pool = ConnectionPool(self._connector, self.limits)
-        routes = tuple(map(Route, targets))
+        routes = tuple(Route(target, breaker) for target in targets)
         self._services = Services(self._pool, self.memory, self.limits, routes, retry, tuple(observers), resend_stale)
 
     def __repr__(self) -> str:
@@ -135,6 +139,12 @@ class StreamClient:
     def pool_stats(self) -> ConnectionPoolStats:
         """Counters of the connection pool."""
         return self._pool.stats
+
+    @property
+    def breaker_states(self) -> dict[str, BreakerState]:
+        """The state of each target's circuit breaker, by `host:port`; empty without a policy."""
+        routes = self._services.routes
+        return {route.server: route.breaker.state for route in routes if route.breaker is not None}
 
     @property
     def connections_in_use(self) -> int:

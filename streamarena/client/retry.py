@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import msgspec
 
 from streamarena.errors import (
+    CircuitOpenError,
     ConfigurationError,
     ConnectionFailedError,
     ConnectTimeoutError,
@@ -165,6 +166,8 @@ class RetryPolicy:
 
     def falls_back(self, error: Exception) -> bool:
         """Tell whether another target may do what this one did not."""
+        if isinstance(error, CircuitOpenError):
+            return True
         return self.repeats(error) or (isinstance(error, ProviderError) and error.status in self.moves_on)
 
     def wait(self, repeat: int, error: Exception) -> float | None:
@@ -211,6 +214,10 @@ class Course:
     def may_go_on(self) -> bool:
         """Whether any failure of this attempt could be followed by another one."""
         return self._tries < self._policy.attempts or self.target + 1 < self._targets
+
+    def blames(self, error: BaseException) -> bool:
+        """Tell whether the target, and not the request, is to blame for a failure."""
+        return isinstance(error, Exception) and self._policy.repeats(error)
 
     def after(self, error: Exception, *, shown: bool = False) -> float | None:
         """Decide what follows a failure: another attempt at `target` in so many seconds, or, with None, nothing.

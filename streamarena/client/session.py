@@ -27,7 +27,13 @@ from streamarena.client.result import StreamResult, Timings, build_result
 from streamarena.client.retry import Attempt, Course, RetryPolicy
 from streamarena.client.upload import Upload
 from streamarena.client.wire_state import lease_accumulator, lease_batch, lease_wire_state
-from streamarena.errors import ProviderError, StreamArenaError, StreamTruncatedError, TotalTimeoutError
+from streamarena.errors import (
+    CircuitOpenError,
+    ProviderError,
+    StreamArenaError,
+    StreamTruncatedError,
+    TotalTimeoutError,
+)
 from streamarena.memory import Arena
 from streamarena.memory.tracking import counting
 from streamarena.providers import StartChunk
@@ -75,6 +81,7 @@ class Session:
     """
 
     __slots__ = (
+        "_answered",
         "_asked",
         "_closed",
         "_course",
@@ -129,6 +136,7 @@ class Session:
         self._shown = False  # content has been handed to the consumer
         self._final = False  # the error stands
         self._closed = False
+        self._answered = False  # the current attempt has its header
         self._partial: StreamResult | None = None
         self.arena = Arena(label=label or services.routes[0].api, resources=services.memory.resources)
         self.receiver: Receiver | None = None
@@ -236,6 +244,7 @@ class Session:
         receiver = self.receiver
         try:
             outcome, problem = _outcome(receiver, error)
+            self._judge_end(problem)
             if outcome != "complete" and self._keeper is not None and receiver is not None and receiver.count:
                 self._partial = self.result(self._keeper, complete=False, error=problem)
         finally:
@@ -249,6 +258,12 @@ class Session:
         if self._services.observers:
             self._tell_end(outcome, problem)
 
+    def _judge_end(self, problem: BaseException | None) -> None:
+        """Hold a stream that broke off after its header against its target, once."""
+        if self._answered and problem is not None and self._course.blames(problem):
+            self.route.judge(False)
+        self._answered = False
+
     # ------------------------------------------------------------ attempts
 
     async def _send(self) -> None:
@@ -257,6 +272,7 @@ class Session:
             connection: Connection | None = None
             receiver = self._begin()
             try:
+                self.route.admit()
                 connection = await self._connection()
                 clock = ContentClock(asyncio.get_running_loop(), self._timeouts, self._deadline, receiver.time_out)
                 section = self.arena.section() if counting() else None
@@ -264,9 +280,15 @@ class Session:
                 receiver.start(connection, self._written(), clock, pings_are_content=pings, section=section)
                 self._begin_upload(connection, receiver, clock)
                 await receiver.wait_for_head()
+                self.route.judge(True)
+                self._answered = True
                 return
+            except CircuitOpenError as error:
+                receiver.close()
+                failure: Exception = error
             except BaseException as error:
                 receiver.close()
+                self.route.judge(False if self._course.blames(error) else None)
                 if not isinstance(error, Exception):
                     raise
                 failure = error
@@ -342,6 +364,7 @@ class Session:
 
     async def _recover(self, error: StreamArenaError) -> bool:
         """After a stream failed, open another if the policy allows it; return whether there is one."""
+        self._judge_end(error)
         policy = self._services.retry
         if self._upload is not None:
             return False

@@ -7,6 +7,7 @@ Cost: one bytes object a request.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from streamarena.client.breaker import CircuitBreaker
 from streamarena.client.endpoints import endpoint_for
 from streamarena.client.request import parse_base_url, request_body, request_head, with_body
-from streamarena.errors import ConfigurationError
+from streamarena.errors import CircuitOpenError, ConfigurationError
 
 if TYPE_CHECKING:
+    from streamarena.client.breaker import BreakerPolicy
     from streamarena.client.pool import Origin
 
 __all__ = ["Asked", "Route", "Target"]
@@ -60,14 +63,18 @@ class Asked(msgspec.Struct, frozen=True):
 class Route:
     """A target that requests can be written for.
 
+    Args:
+        target: where to, and in which form.
+        breaker: when it is left alone; None: never.
+
     Attributes:
-        server: `host:port`, for people and metrics.
+        server: `host:port`, for people and metrics. breaker: its circuit breaker, if there is one.
 
     Raises:
         ConfigurationError: the target cannot be used.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, breaker: BreakerPolicy | None = None) -> None:
         self.endpoint = endpoint_for(target.api)
         address = target.base_url or self.endpoint.base_url
         if not address:
@@ -80,6 +87,7 @@ class Route:
         if target.api_key:
             self._headers[self.endpoint.key_header] = self.endpoint.key_prefix + target.api_key
         self.server = f"{self.url.origin.host}:{self.url.origin.port}"
+        self.breaker = None if breaker is None else CircuitBreaker(breaker)
         self._usual_path = ""
         self._usual_head = b""
 
@@ -95,6 +103,28 @@ class Route:
         """Return the model that is asked for here; empty where the body is bytes or names none."""
         named = str(asked.body.get("model", "")) if isinstance(asked.body, Mapping) else ""
         return self._target.model or named
+
+    def admit(self) -> None:
+        """Let a request be sent; its end is told with `judge`.
+
+        Raises:
+            CircuitOpenError: this target is left alone.
+        """
+        if self.breaker is not None:
+            now = time.monotonic()
+            if not self.breaker.admit(now):
+                raise CircuitOpenError(self.server, self.breaker.seconds_left(now))
+
+    def judge(self, well: bool | None) -> None:
+        """Tell how a request that was admitted went; None: nobody waited for it, or it was wrong itself."""
+        if self.breaker is None:
+            return
+        if well is None:
+            self.breaker.abandoned()
+        elif well:
+            self.breaker.answered(time.monotonic())
+        else:
+            self.breaker.failed(time.monotonic())
 
     def write(self, asked: Asked) -> bytes:
         """Return the whole request.

@@ -28,6 +28,7 @@ without parsing text. A limit that was met names itself and the setting that rai
     │   └── TooManyEventsError          events of one stream that passes through the middleware or the relay
     ├── InvalidFieldError               a value that a server-sent event cannot carry; also a ValueError; `.field`
     ├── ConnectionFailedError           no connection: refused, unreachable, name not found, TLS
+    ├── CircuitOpenError                a target is left alone, having failed too often lately; `.server`, `.seconds`
     ├── PoolClosedError                 the client is closed
     ├── ProtocolError                   the peer broke HTTP
     ├── StreamClosedError               the stream was closed on this side and cannot be read further
@@ -126,6 +127,7 @@ from streamarena.errors._timeouts import (
 )
 from streamarena.errors._wire import (
     BodyTooLargeError,
+    CircuitOpenError,
     ConnectionFailedError,
     EventTooLargeError,
     HeaderTooLargeError,
@@ -161,6 +163,7 @@ __all__ = [
     "TooManyEventsError",
     "InvalidFieldError",
     "ConnectionFailedError",
+    "CircuitOpenError",
     "PoolClosedError",
     "ProtocolError",
     "StreamClosedError",

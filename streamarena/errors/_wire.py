@@ -50,6 +50,19 @@ class ConnectionFailedError(StreamArenaError):
         self.reason = reason
 
 
+class CircuitOpenError(StreamArenaError):
+    """A target is not asked: it failed too often lately.
+
+    Attributes:
+        server: `host:port`. seconds: after which one request may try again.
+    """
+
+    def __init__(self, server: str, seconds: float) -> None:
+        super().__init__(f"{server} failed too often lately and is left alone for {seconds:.1f} s more")
+        self.server = server
+        self.seconds = seconds
+
+
 class PoolClosedError(StreamArenaError):
     """The client or pool has been closed."""
 
