@@ -226,7 +226,6 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports do not inherit from asyncio's
-        self._transport.set_write_buffer_limits(0)  # or uvloop before 0.23 sends at the end of its turn only
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Lend the loop's receive buffer for one read."""

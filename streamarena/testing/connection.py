@@ -158,7 +158,6 @@ class HTTPConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask the handler whether there is room."""
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(0)  # or uvloop before 0.23 writes at the end of its turn only
         if not self._handler.connection_opened(self):
             self._refused = True
             self._transport.abort()
