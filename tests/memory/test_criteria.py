@@ -29,6 +29,14 @@ def test_every_group_is_listed():
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(GROUPS)
 
 
+@pytest.mark.parametrize("option", [["--quick"], ["--only", "files"], ["--hours", "1"]], ids=lambda option: option[0])
+def test_only_a_full_run_becomes_a_baseline(option):
+    command = [sys.executable, "-m", "perf.criteria", "--save-baseline", *option]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=50)
+    assert done.returncode == 2
+    assert "a baseline is a full run" in done.stderr
+
+
 def test_a_miss_is_printed_as_a_miss(capsys):
     rows = [
         Criterion("one", "< 1", "2", "counted", verdict(False)),
