@@ -17,6 +17,8 @@ import errno
 import mmap
 import os
 import stat
+import traceback
+import warnings
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from threading import Lock
@@ -79,9 +81,10 @@ class MappedFile:
         mapped: whether it is, or was, mapped; otherwise it was read.
     """
 
-    __slots__ = ("_cache", "_content", "mapped", "path")
+    __slots__ = ("_cache", "_content", "_site", "mapped", "path")
 
     def __init__(self, cache: MmapCache, path: str, content: _Content) -> None:
+        self._site = "".join(traceback.format_stack(limit=8)[:-2]) if cache.debug else None
         self._cache = cache
         self._content: _Content | None = content
         self.path = path
@@ -132,6 +135,9 @@ class MappedFile:
         content = getattr(self, "_content", None)
         if content is not None:  # dropped without release; finalizers take no lock, the next call makes up for it
             self._cache._dropped.append(content)
+            if self._site is not None:
+                message = f"the content of {self.path} was never released; taken at\n{self._site}"
+                warnings.warn(message, ResourceWarning, stacklevel=2, source=self)
 
 
 class FileCacheStats(msgspec.Struct, frozen=True):
@@ -161,13 +167,15 @@ class MmapCache:
 
     Args:
         limit: bytes of all files that are cached, pinned or not yet released.
+        debug: remember who took what, and warn about what was not released.
 
     Raises:
         ConfigurationError: `limit` is no whole number from 0 on.
     """
 
-    def __init__(self, limit: int = 100 << 20) -> None:
+    def __init__(self, limit: int = 100 << 20, *, debug: bool = False) -> None:
         check_setting("MmapCache(limit=...)", limit)
+        self.debug = debug
         self.limit = limit
         self._files: OrderedDict[tuple[str, bool], _Content] = OrderedDict()
         self._lingering: list[_Content] = []

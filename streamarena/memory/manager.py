@@ -123,7 +123,7 @@ class MemoryManager:
     @cached_property
     def files(self) -> MmapCache:
         """File contents."""
-        return MmapCache(self.config.file_bytes)
+        return MmapCache(self.config.file_bytes, debug=self.config.debug)
 
     @cached_property
     def tracker(self) -> AllocationTracker:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from streamarena.errors import FileCacheFullError, FileChangedError, ReleasedError
-from streamarena.memory import files
+from streamarena.memory import MemoryConfig, MemoryManager, files
 from streamarena.memory.files import MmapCache
 
 
@@ -169,6 +169,17 @@ def test_a_file_that_is_dropped_without_release_is_unpinned_and_counted(tmp_path
     gc.collect()
     assert cache.stats().forgotten == 1
     assert cache.stats().pinned == 0
+
+
+def test_debug_names_who_forgot_to_release(tmp_path, immutable):
+    cache = MmapCache(debug=True)
+    write(tmp_path, "a", 10)
+    with pytest.warns(ResourceWarning, match=r"(?s)never released; taken at.*test_debug_names_who_forgot"):
+        cache.get(tmp_path / "a", immutable=immutable)
+    with cache.get(tmp_path / "a", immutable=immutable):
+        pass
+    assert cache.stats().forgotten == 1
+    assert MemoryManager(MemoryConfig(debug=True)).files.debug
 
 
 async def test_loading_off_the_loop(tmp_path, immutable):
