@@ -17,17 +17,24 @@ import orjson
 from streamarena.providers import Accumulator, encoder_for
 from streamarena.providers.chunks import ErrorChunk
 from streamarena.providers.error_bodies import error_body
+from streamarena.testing.completions import COMPLETIONS, CompletionsEncoder, whole_completion
 from streamarena.testing.faults import FaultContext
 from streamarena.testing.frames import Action, Frame, Plan, as_json_array
 from streamarena.testing.replies import Reply
 
 if TYPE_CHECKING:
+    from streamarena.providers import Encoder
     from streamarena.testing.model_requests import ModelRequest
     from streamarena.testing.records import RequestRecord
 
 __all__ = ["ModelAnswer"]
 
-_ID_PREFIX: Final[dict[str, str]] = {"openai-chat": "chatcmpl-", "openai-responses": "resp_", "anthropic": "msg_"}
+_ID_PREFIX: Final[dict[str, str]] = {
+    "openai-chat": "chatcmpl-",
+    "openai-responses": "resp_",
+    "anthropic": "msg_",
+    COMPLETIONS: "cmpl-",
+}
 
 # What each API sends to keep a quiet stream alive.
 _PINGS: Final[dict[str, bytes]] = {"anthropic": b'event: ping\ndata: {"type": "ping"}\n\n', "ollama": b"\n"}
@@ -47,13 +54,15 @@ class ModelAnswer:
         self._source = source
         self._created = created
         self._id = f"{_ID_PREFIX.get(request.api, 'fake-')}{record.number:08d}{source.getrandbits(48):012x}"
-        self._encoder = encoder_for(
-            request.api,
-            id=self._id,
-            model=request.model,
-            created=created,
-            include_usage=request.include_usage and request.settings.usage,
-        )
+        include_usage = request.include_usage and request.settings.usage
+        if request.api == COMPLETIONS:
+            self._encoder: Encoder = CompletionsEncoder(
+                id=self._id, model=request.model, created=created, include_usage=include_usage
+            )
+        else:
+            self._encoder = encoder_for(
+                request.api, id=self._id, model=request.model, created=created, include_usage=include_usage
+            )
 
     def plan(self, prefill: float, slowdown: Callable[[], float]) -> Plan:
         """Return the sound response.
@@ -111,7 +120,8 @@ class ModelAnswer:
         settings, source = self.request.settings, self._source
         reply = Reply(self.request, source, self._id)
         delay = prefill + settings.ttft.sample(source)
-        whole = Accumulator(self.request.api)
+        completes = self.request.api == COMPLETIONS
+        whole = Accumulator("openai-chat" if completes else self.request.api)
         content = 0
         for piece in reply.frames():
             whole.extend(piece.chunks)
@@ -119,7 +129,8 @@ class ModelAnswer:
                 delay += settings.inter_token_latency.sample(source) * piece.tokens * slowdown()
             content += piece.tokens
         self.record.output_tokens = reply.output_tokens
-        body = orjson.dumps(whole.message(created=self._created))
+        message = whole.message(created=self._created)
+        body = orjson.dumps(whole_completion(message) if completes else message)
         headers = [("content-type", "application/json"), *headers]
         return Plan(200, headers, iter((Frame(delay, body, max(1, content), Action.END),)), len(body))
 

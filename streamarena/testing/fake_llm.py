@@ -13,6 +13,7 @@ Not here: bytes of streams (`streamarena.providers` encoders), faults (`faults.p
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Unpack
@@ -24,6 +25,7 @@ from streamarena.providers.error_bodies import error_body
 from streamarena.providers.paths import ROUTES
 from streamarena.testing.answers import ModelAnswer
 from streamarena.testing.bodies import model_list
+from streamarena.testing.completions import COMPLETIONS
 from streamarena.testing.faults import Fault, apply_fault, parse_fault
 from streamarena.testing.frames import Frame, render
 from streamarena.testing.model_requests import BadRequestError, ModelRequest, read_model_request
@@ -34,7 +36,6 @@ from streamarena.testing.server import LoopbackServer, answer
 from streamarena.testing.settings import FakeLLMOptions, ReplyOptions, ReplySettings, reply_settings
 
 if TYPE_CHECKING:
-    import re
     import ssl
 
     from streamarena.testing.connection import HTTPConnection, HTTPRequest
@@ -45,6 +46,7 @@ Responder = Callable[[ModelRequest], ReplySettings | None]
 """Chooses the settings of one reply; None keeps those of the request."""
 
 
+_ROUTES: Final = (*ROUTES, (re.compile(r"/completions$"), COMPLETIONS))
 _REPLY_OPTIONS: Final = frozenset(ReplyOptions.__annotations__)
 
 
@@ -113,7 +115,7 @@ class FakeLLM(LoopbackServer):
         """Route one request."""
         path = request.path.rstrip("/")
         if request.method == "POST":
-            for pattern, api in ROUTES:
+            for pattern, api in _ROUTES:
                 match = pattern.search(path)
                 if match is not None:
                     self._model_request(connection, request, api, match)
@@ -136,7 +138,7 @@ class FakeLLM(LoopbackServer):
             api = "ollama" if path.endswith("tags") else "gemini" if "v1beta" in path else "openai-chat"
             api = "anthropic" if "anthropic-version" in request.headers else api
             return 200, model_list(api, self._options.get("models", ("fake-model",)), self._started)
-        status = 405 if any(pattern.search(path) for pattern, _ in ROUTES) else 404
+        status = 405 if any(pattern.search(path) for pattern, _ in _ROUTES) else 404
         return status, error_body("openai-chat", status, f"no route for {request.method} {request.path}")
 
     def _model_request(self, connection: HTTPConnection, request: HTTPRequest, api: str, match: re.Match[str]) -> None:

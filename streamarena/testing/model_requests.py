@@ -15,6 +15,7 @@ import orjson
 
 from streamarena.errors import ConfigurationError
 from streamarena.providers.json_values import is_array, is_object
+from streamarena.testing.completions import COMPLETIONS
 from streamarena.testing.settings import ReplySettings, parse_pairs
 
 if TYPE_CHECKING:
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = ["BadRequestError", "ModelRequest", "ToolSpecification", "read_model_request"]
 
-_TEXT_FIELDS: Final = ("messages", "system", "input", "instructions", "contents", "systemInstruction", "tools")
+_USAGE_ON_REQUEST: Final = {"openai-chat", COMPLETIONS}
+_TEXT_FIELDS: Final = (
+    "messages",
+    "prompt",
+    "system",
+    "input",
+    "instructions",
+    "contents",
+    "systemInstruction",
+    "tools",
+)
 _MAX_TOKEN_FIELDS: Final = (
     ("max_completion_tokens",),
     ("max_tokens",),
@@ -84,7 +95,7 @@ class ModelRequest:
         self.server_sent = True
         options = body.get("stream_options")
         self.include_usage = (
-            api != "openai-chat" or not stream or (is_object(options) and options.get("include_usage") is True)
+            api not in _USAGE_ON_REQUEST or not stream or (is_object(options) and options.get("include_usage") is True)
         )
         self.max_tokens = _first_number(body, _MAX_TOKEN_FIELDS)
         self.input_tokens = max(1, sum(map(_characters, map(body.get, _TEXT_FIELDS))) // _CHARACTERS_PER_TOKEN)

@@ -75,6 +75,17 @@ def test_exit_codes_say_what_happened(llm, arguments, code):
     assert "secret" not in done.output
 
 
+@pytest.mark.parametrize("kind", ["chat", "completions", "responses", "messages", "gemini"])
+def test_every_endpoint_type_is_measured_with_tokens_from_usage(llm, kind, tmp_path):
+    file = tmp_path / "r.json"
+    done = load(llm, "--endpoint-type", kind, "--osl", "5", "-n", "3", "--save-result", str(file), "--ui", "none")
+    assert done.exit_code == 0, done.output
+    result = json.loads(file.read_text())
+    assert (result["completed"], result["total_output_tokens"], result["token_source"]) == (3, 15, "usage")
+    assert result["mean_ttft_ms"] > 0
+    assert result["total_input_tokens"] > 0
+
+
 def test_an_open_loop_by_time_with_ramp_and_stages(llm):
     done = load(llm, "--request-rate", "100", "--duration", "300ms", "--ramp-up", "100ms", "--stage", "100ms:10")
     assert done.exit_code == 0, done.output

@@ -106,6 +106,28 @@ async def test_a_whole_reply_says_what_a_stream_would(api):
     assert "turn" in str(whole)
 
 
+async def test_the_older_completions_endpoint_takes_a_prompt_and_gives_text():
+    body = {"model": "m", "prompt": "Which way?", "stream": True, "stream_options": {"include_usage": True}}
+    async with quick() as llm:
+        answer = await post(llm, "/v1/completions", body, **{"x-fake-llm": "seed=5, tokens=7, reasoning=3"})
+        whole = (
+            await post(llm, "/v1/completions", {**body, "stream": False}, **{"x-fake-llm": "seed=5, tokens=7"})
+        ).json()
+        failed = await post(llm, "/v1/completions", body, **{"x-fake-llm": "fault=error@2"})
+        wrong = await post(llm, "/v1/completions", body, **{"x-fake-llm": "nonsense=1"})
+    reply = decoded("openai-chat", answer)
+    assert len(reply.text.split()) == 7
+    assert (reply.finish_reason, reply.usage.output_tokens) == ("stop", 10)
+    assert b'"object":"text_completion"' in answer.content
+    assert whole["object"] == "text_completion"
+    assert len(whole["choices"][0]["text"].split()) == 7
+    assert whole["choices"][0]["finish_reason"] == "stop"
+    assert whole["usage"]["completion_tokens"] == 7
+    assert b'"error"' in failed.content
+    assert b"[DONE]" not in failed.content
+    assert wrong.status_code == 400
+
+
 @pytest.mark.parametrize("api", APIS)
 async def test_our_client_streams_from_it(api):
     async with quick(tokens=6) as llm:
