@@ -19,7 +19,9 @@ CLIENT_ROOMS = ("memory", "sse", "providers", "pipeline", "client")
 WHAT_IT_LOADS = """
 import importlib, json, sys
 for room in ROOMS:
-    importlib.import_module("streamarena." + room)
+    module = importlib.import_module("streamarena." + room)
+    for name in getattr(module, "__all__", ()):
+        getattr(module, name)
 from streamarena.memory import default_manager
 default_manager().stats()
 print(json.dumps([name for name in sys.modules if name.split(".")[0] not in ("streamarena", "__main__")]))
@@ -45,7 +47,11 @@ rooms = private()
 from streamarena.memory import default_manager
 default_manager().stats()
 default_manager().profiler.sample(0.0)
-print(json.dumps([rooms - before, private() - before]))
+whole = private()
+for room in ROOMS:
+    for name in getattr(sys.modules["streamarena." + room], "__all__", ()):
+        getattr(sys.modules["streamarena." + room], name)
+print(json.dumps([rooms - before, whole - before, private() - before]))
 """
 
 
@@ -65,7 +71,7 @@ def measure(options: Options) -> list[Criterion]:
         dependencies = json.dumps(_child(WHAT_IT_LOADS, ROOMS, cache))  # this compiles everything into the cache, too
         rounds = [_child(CHILD, ROOMS, cache, dependencies) for _ in range(count)]
         client = [_child(CHILD, CLIENT_ROOMS, cache, dependencies)[1] for _ in range(count)]
-    rooms, whole = zip(*rounds, strict=True)
+    rooms, whole, names = zip(*rounds, strict=True)
     how = "fresh process, dependencies imported before; Private_Dirty of smaps_rollup, marginal"
     return [
         Criterion(
@@ -85,6 +91,14 @@ def measure(options: Options) -> list[Criterion]:
             {"bytes": client},
         ),
         Criterion(
+            "  with every public name of them",
+            "-",
+            median_and_spread([value / 1e6 for value in names], "MB"),
+            "the same, and then each name in every `__all__`: context and testing load theirs when they are used",
+            "shown",
+            {"bytes": names},
+        ),
+        Criterion(
             "  of that: the code of the rooms",
             "-",
             median_and_spread([value / 1e6 for value in rooms], "MB"),
@@ -95,9 +109,9 @@ def measure(options: Options) -> list[Criterion]:
         Criterion(
             "  of that: the idle manager",
             "< 100 kB with tracking",
-            median_and_spread([(b - a) / 1e3 for a, b in rounds], "kB", 0),
+            median_and_spread([(b - a) / 1e3 for a, b in zip(rooms, whole, strict=True)], "kB", 0),
             "the difference: manager, tracker, profiler",
-            verdict(statistics.median(b - a for a, b in rounds) < 100_000),
-            {"bytes": [b - a for a, b in rounds]},
+            verdict(statistics.median(b - a for a, b in zip(rooms, whole, strict=True)) < 100_000),
+            {"bytes": [b - a for a, b in zip(rooms, whole, strict=True)]},
         ),
     ]
