@@ -8,8 +8,9 @@ Cost: nothing without observers; with them a handful of calls a request, never o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import msgspec
 
 if TYPE_CHECKING:
     from streamarena.client.observers import Outcome
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ExchangeFinished", "ExchangeMoment", "ExchangeObserver", "FirstContentSent", "ResponseStarted"]
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseStarted:
+class ResponseStarted(msgspec.Struct, frozen=True):
     """A response's header is about to go to the client.
 
     Attributes:
@@ -38,8 +38,7 @@ class ResponseStarted:
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FirstContentSent:
+class FirstContentSent(msgspec.Struct, frozen=True):
     """The first text, reasoning or tool call is on its way to the client; `seconds` since the request came."""
 
     number: int
@@ -47,8 +46,7 @@ class FirstContentSent:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeFinished:
+class ExchangeFinished(msgspec.Struct, frozen=True):
     """The request is over: everything about it in one object, so that exporters need no other moment.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from streamarena.client import Timeouts
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Services"]
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(msgspec.Struct, frozen=True):
     """What all exchanges share.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from streamarena.errors import ProviderError
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["TapSummary"]
 
 
-@dataclass(frozen=True, slots=True)
-class TapSummary:
+class TapSummary(msgspec.Struct, frozen=True):
     """What passed; seconds count from the request's start.
 
     Attributes:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, get_args
 
+import msgspec
+
 from streamarena.client import Timeouts
 from streamarena.context.trimming import Strategy
 from streamarena.errors import ConfigurationError
@@ -59,8 +61,7 @@ class ContextRules:
             raise ConfigurationError(f"ContextRules.report_header is no header name: {self.report_header!r}")
 
 
-@dataclass(slots=True)
-class ExchangeCounters:
+class ExchangeCounters(msgspec.Struct):
     """What one middleware has done so far; plain numbers, changed on the event loop only.
 
     Attributes:
