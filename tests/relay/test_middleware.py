@@ -141,6 +141,17 @@ async def test_messages_of_extensions_pass():
     assert call.sent[0]["trailers"] is True
 
 
+async def test_a_file_that_the_server_sends_completes_its_response():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.pathsend", "path": "/file"})
+
+    made, moments = config()
+    call = await Call(app, made).finish()
+    assert call.sent[-1] == {"type": "http.response.pathsend", "path": "/file"}
+    assert (moments[-1].outcome, made.counters.failed) == ("complete", 0)
+
+
 async def test_the_request_scope_is_seen_by_the_endpoint_and_its_tasks():
     arenas = []
     manager = MemoryManager()

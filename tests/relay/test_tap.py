@@ -7,22 +7,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamarena.errors import BodyTooLargeError, ConfigurationError, TooManyEventsError
-from streamarena.memory import MemoryManager, request_scope
+from streamarena.memory import MemoryManager, default_manager, request_scope
+from streamarena.relay import tap
 from streamarena.relay.limits import StreamLimits
 from streamarena.relay.tap import StreamTap
 from tests.relay.streams import APIS, content_type, cut, stream_of
+from tests.sse.implementations import BOTH
 
 SSE = "text/event-stream; charset=utf-8"
+
+
+@pytest.fixture(autouse=True, scope="module", params=BOTH)
+def parser(request):
+    """Every test reads with either twin of the parser."""
+    kept, tap.SSEParser = tap.SSEParser, request.param.SSEParser
+    default_manager().request_pool.clear()
+    yield
+    tap.SSEParser = kept
+    default_manager().request_pool.clear()
 
 
 def read(pieces: list[bytes], kind: str = SSE, **options: object) -> StreamTap:
     """A tap that has read these pieces to their end."""
     with request_scope() as arena:
-        tap = StreamTap(kind, arena, **options)
+        watched = StreamTap(kind, arena, **options)
         for piece in pieces:
-            tap.feed(piece)
-        tap.finish()
-    return tap
+            watched.feed(piece)
+        watched.finish()
+    return watched
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["api given", "api detected"])
@@ -49,13 +61,13 @@ def test_cuts_do_not_matter(api, places, as_view):
 
 def test_a_role_only_chunk_is_no_content():
     start = b'data: {"id":"1","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n'
-    tap = read([start])
-    assert (tap.events, tap.first_content_at, tap.api) == (1, None, "openai-chat")
+    seen = read([start])
+    assert (seen.events, seen.first_content_at, seen.api) == (1, None, "openai-chat")
 
 
 def test_an_error_inside_the_stream_is_kept():
-    tap = read([b'data: {"error":{"message":"no","type":"server_error","code":"x"}}\n\n'], api="openai-chat")
-    assert (tap.error.message, tap.error.type, tap.error.code) == ("no", "server_error", "x")
+    seen = read([b'data: {"error":{"message":"no","type":"server_error","code":"x"}}\n\n'], api="openai-chat")
+    assert (seen.error.message, seen.error.type, seen.error.code) == ("no", "server_error", "x")
 
 
 @pytest.mark.parametrize(
@@ -135,9 +147,9 @@ def test_what_was_leased_goes_back_also_after_a_break_inside_an_event():
     manager = MemoryManager()
     for _ in range(50):
         with manager.request_scope() as arena:
-            tap = StreamTap(SSE, arena, manager=manager)
-            tap.feed(stream_of("openai-chat")[0])
-            tap.feed(b'data: {"cho')
+            watched = StreamTap(SSE, arena, manager=manager)
+            watched.feed(stream_of("openai-chat")[0])
+            watched.feed(b'data: {"cho')
     stats = manager.stats()
     assert stats.outstanding == 0
     assert sum(pool.misses for pool in stats.pools) == 2

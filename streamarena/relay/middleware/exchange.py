@@ -43,6 +43,8 @@ __all__ = ["Exchange", "serve"]
 
 _BOM: Final = b"\xef\xbb\xbf"
 _ASKS_FOR_STREAM: Final = re.compile(rb'"stream"\s*:\s*true')
+_FILES: Final = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
+"""What servers send for an application, by path or descriptor: they end a response as a body does."""
 _LAST_WORD_SECONDS: Final = 5.0
 """How long a client may take to accept that its stream has failed."""
 
@@ -164,7 +166,7 @@ class Exchange:
         if self._over:
             raise _ResponseOverError
         kind = message["type"]
-        if kind == "http.response.body":
+        if kind == "http.response.body" or kind in _FILES:
             if self._rewriter is not None:
                 message = self._rewrite(self._rewriter, message)
             if self._tap is not None:
