@@ -22,7 +22,7 @@ class Call:
         self.sent: list[dict[str, Any]] = []
         self.gate = asyncio.Event()
         self.gate.set()
-        self.moments: list[Any] = []
+        self._sending = False
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._scope = {"type": "http", "method": "POST", "path": "/chat", "headers": [], "asgi": {}, **scope}
         self._app = StreamArenaMiddleware(app, config)
@@ -47,8 +47,13 @@ class Call:
         return self
 
     async def _send(self, message: dict[str, Any]) -> None:
-        await self.gate.wait()
-        self.sent.append(dict(message))
+        assert not self._sending, "a server is given one message at a time"
+        self._sending = True
+        try:
+            await self.gate.wait()
+            self.sent.append(dict(message))
+        finally:
+            self._sending = False
 
     @property
     def status(self) -> int | None:

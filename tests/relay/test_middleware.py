@@ -322,11 +322,12 @@ async def test_what_is_no_stream_may_take_its_time():
 
 async def test_a_slow_reader_does_not_time_its_own_stream_out():
     made, moments = config(timeouts=WAITS)
-    call = Call(streaming(CHAT), made)
+    call = Call(streaming([part for piece in CHAT for part in (piece, 0.01)]), made)
     task = call.start()
     await until(lambda: len(call.sent) > 2)
     call.gate.clear()
     await asyncio.sleep(0.2)
+    assert not call.ended
     call.gate.set()
     await task
     assert (call.body, moments[-1].outcome) == (b"".join(CHAT), "complete")
@@ -346,6 +347,20 @@ async def test_comments_fill_silence_between_events_and_nowhere_else():
     assert made.counters.comments >= 4
     assert len(SSEParser().feed(call.body)) == len(SSEParser().feed(b"".join(CHAT)))
     assert moments[-1].outcome == "complete"
+
+
+@pytest.mark.parametrize(("gap", "silence"), [(0.03, 0.02), (0.01, 0.03)], ids=["a comment", "a piece"])
+async def test_nothing_is_sent_while_the_server_still_takes_something_else(gap, silence):
+    pieces = [part for piece in CHAT for part in (piece, gap)]
+    call = Call(streaming(pieces), MiddlewareConfig(keep_alive=silence))
+    task = call.start()
+    for _ in range(4):
+        await asyncio.sleep(0.02)
+        call.gate.clear()
+        await asyncio.sleep(0.08)
+        call.gate.set()
+    await task
+    assert call.body.replace(COMMENT, b"") == b"".join(CHAT)
 
 
 async def test_lines_of_json_get_no_comments():
@@ -375,4 +390,5 @@ async def test_a_comment_that_the_server_does_not_take_holds_the_stream_and_not_
     await asyncio.sleep(0.4)
     call.gate.set()
     await asyncio.wait_for(task, 1)
+    assert call.ended
     assert isinstance(moments[-1].error, TotalTimeoutError)

@@ -153,6 +153,20 @@ def test_several_choices_in_one_event_are_edited_each_for_itself():
     assert joined == ["[redacted].", "x[redacted]"]
 
 
+def test_what_waits_for_two_choices_goes_out_with_the_first_of_them():
+    def piece(**texts):
+        choices = [{"index": int(name[1:]), "delta": {"content": text}} for name, text in texts.items()]
+        return b"data: " + json.dumps({"choices": choices}).encode() + b"\n\n"
+
+    pieces = [piece(c0="sk-a", c1="sk-b"), piece(c0="bc"), piece(c0=" end")]
+    sent = run(rewriter("openai-chat", redact(SECRET)), pieces)
+    joined = ["", ""]
+    for event in SSEParser().feed(sent):
+        for choice in event.json()["choices"]:
+            joined[choice["index"]] += choice["delta"]["content"]
+    assert joined == ["[redacted] end", "sk-b"]
+
+
 def test_text_before_a_tool_call_goes_out_before_it():
     pieces = [
         b'data: {"choices":[{"index":0,"delta":{"content":"see sk-a"}}]}\n\n',
@@ -225,7 +239,9 @@ def test_a_choice_that_stopped_says_nothing_more_while_another_goes_on():
 
 def test_the_end_of_responses_repeats_what_was_sent_under_the_items_own_name():
     body = b"".join(stream_of("openai-responses", ("one sk-abc two", " END three")))
-    item = json.loads(re.search(rb"data: (.*output_text.delta.*)", body)[1])["item_id"]
+    ours = json.loads(re.search(rb"data: (.*output_text.delta.*)", body)[1])["item_id"]
+    item = "msg_of_the_provider"
+    body = body.replace(ours.encode(), item.encode())
     sent = run(rewriter("openai-responses", redact(SECRET), stop_on("END")), [body])
     done = events_of("openai-responses", sent)[-1].json()
     assert done["response"]["output"][0]["content"][0]["text"] == "one [redacted] two "

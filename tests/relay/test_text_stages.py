@@ -48,6 +48,13 @@ def test_a_match_is_replaced_wherever_it_is_cut(pattern, text, places):
     assert run(redact(pattern), split(text, places)) == re.sub(pattern, "[redacted]", text)
 
 
+@pytest.mark.parametrize(
+    "deltas", [["x", "cab"], ["x c", "ab"], ["cab", "x"], ["c", "ab "], ["cab", " ", "cab"]], ids=str
+)
+def test_a_boundary_looks_at_what_was_let_go_before(deltas):
+    assert run(redact(r"\bcab\b"), deltas) == re.sub(r"\bcab\b", "[redacted]", "".join(deltas))
+
+
 @given(text=TEXT, places=st.lists(st.integers(0, 30), max_size=12))
 def test_several_patterns_agree_with_one_pass_from_the_left(text, places):
     assert run(redact("ab", "bcd", "sk"), split(text, places)) == re.sub("ab|bcd|sk", "[redacted]", text)

@@ -68,8 +68,9 @@ class KeepAlive:
             await asyncio.wait({application, comment}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             comment.cancel()
+            await asyncio.wait({comment})  # the server is given one message at a time
             self.pending = None
-        return not comment.done() or comment.cancelled() or comment.exception() is None
+        return comment.cancelled() or comment.exception() is None
 
     def _due_at(self, tap: StreamTap | None) -> int:
         return max(self._last, tap.last_at if tap is not None else 0) + self._period
