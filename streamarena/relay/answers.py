@@ -25,14 +25,17 @@ _REFUSED_KEYS: Final = frozenset({401, 407})
 
 
 class Refusal(NamedTuple):
-    """An upstream's answer that is no success. `whole` tells whether `body` is all of it."""
+    """An upstream's answer that is no success.
+
+    Attributes:
+        body: as much of it as is kept. passes: whether that is all of it, and in the form that the caller reads.
+    """
 
     upstream: Upstream
-    api: str | None
     status: int
     headers: Headers
     body: bytes
-    whole: bool
+    passes: bool
 
 
 class Answer(NamedTuple):
@@ -77,7 +80,7 @@ def _passed_on(refusal: Refusal, error: BaseException, api: str | None) -> Answe
         return Answer(502, failure_body(api, failure), _JSON, [])
     fields = without(response_fields(refusal.headers), b"content-type", b"content-length", b"content-encoding")
     encoded = field(refusal.headers, b"content-encoding") not in {None, "identity"}
-    if refusal.whole and not encoded and refusal.api == api:
+    if refusal.passes and not encoded:
         content_type = field(refusal.headers, b"content-type") or _JSON
         return Answer(refusal.status, upstream.scrubbed(refusal.body), content_type, fields)
     if not isinstance(error, ProviderError):

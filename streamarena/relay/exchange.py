@@ -142,7 +142,9 @@ class Exchange:
         api = upstream.api_for(request.api)
         translated: TranslatedRequest | None = None
         body = request.body
-        if api is not None and request.api is not None and api != request.api:
+        if upstream.translates(request.api):
+            assert api is not None
+            assert request.api is not None
             translated = translate_request(body, request.api, api, choice.model)
             body = translated.body
         elif choice.model is not None and request.model is not None:
@@ -156,7 +158,7 @@ class Exchange:
             clock.start(time.perf_counter_ns())
             response = await upstream.client.send(upstream.request(request, body, api))
             if response.status >= 400:
-                await self._refuse(response, choice, api)
+                await self._refuse(response, choice)
             passage = self._passage = Passage(
                 self._services,
                 self._caller,
@@ -184,14 +186,15 @@ class Exchange:
             clock.stop()
             upstream.places.give_back()
 
-    async def _refuse(self, response: RawResponse, choice: Choice, api: str | None) -> None:
+    async def _refuse(self, response: RawResponse, choice: Choice) -> None:
         """Read a response that is no success, and raise it."""
         body = b""
         while len(body) <= _ERROR_BYTES and (batch := await response.next_batch()):
             body += b"".join(batch)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
         whole = len(body) <= _ERROR_BYTES
-        self._refusal = Refusal(choice.upstream, api, response.status, response.headers, body, whole)
+        translates = choice.upstream.translates(self._request.api if self._request is not None else None)
+        self._refusal = Refusal(choice.upstream, response.status, response.headers, body, whole and not translates)
         raise rejection(ResponseHead(response.status, headers), body[:_ERROR_BYTES])
 
     async def _commit(self) -> None:
@@ -247,6 +250,7 @@ class Exchange:
         """Tell the caller, in the form that its answer has taken by now."""
         caller, passage = self._caller, self._passage
         self._error = error
+        self._over = True  # what happens now is told to nobody: a caller that leaves lets every `send` return
         if caller.left or isinstance(error, ClientLeftError):
             caller.left = True
             return

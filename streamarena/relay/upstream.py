@@ -84,6 +84,11 @@ class Upstream:
             return api
         return next((own for own in apis if wire_of(own) == wire_of(api)), apis[0])
 
+    def translates(self, api: str | None) -> bool:
+        """Tell whether a request for `api` is sent in another wire's form."""
+        spoken = self.api_for(api)
+        return api is not None and spoken is not None and wire_of(spoken) != wire_of(api)
+
     def request(self, asked: RelayRequest, body: bytes, api: str | None) -> RawRequest:
         """Return what is sent.
 
@@ -92,7 +97,7 @@ class Upstream:
             body: for this target.
             api: what the body is written in; None where nobody knows.
         """
-        translated = api is not None and asked.api is not None and wire_of(api) != wire_of(asked.api)
+        translated = self.translates(asked.api)
         if translated:
             assert api is not None
             target = self._prefix + ENDPOINTS[api].path.encode("ascii")

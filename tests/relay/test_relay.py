@@ -97,6 +97,22 @@ async def test_pieces_go_on_as_they_come():
             assert b"".join([piece async for piece in pieces]) == DONE
 
 
+async def test_a_target_of_the_same_family_gets_and_gives_the_bytes_as_they_are():
+    body = b'{"model":"m", "stream" : true,"messages":[{"a": 1.0}],"brand_new":{}}'
+    asked = []
+
+    async def script(reader, writer):
+        asked.append(await reader.readuntil(b'new":{}}'))
+        writer.write(b"HTTP/1.1 400 Bad\r\ncontent-length: 11\r\n\r\n" + b'{"own": 1} ')
+
+    async with ScriptedServer(script) as server:
+        told = RelaySettings(targets={"up": TargetSettings(base_url=server.url, api=("anthropic", "vllm"))})
+        async with serve_relay(told) as (url, _), httpx.AsyncClient() as client:
+            response = await client.post(f"{url}/v1/chat/completions", content=body)
+    assert asked[0].endswith(b"\r\n\r\n" + body)
+    assert response.content == b'{"own": 1} '
+
+
 # ---------------------------------------------------------------- clients
 
 
