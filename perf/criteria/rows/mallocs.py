@@ -1,8 +1,10 @@
 """Calls of malloc for one request of 200 events, on the path from the read callback to the chunks.
 
-Counted twice: by the allocation hook (what CPython asks malloc for, on this path only), and by a counter in front of
-libc's malloc (LD_PRELOAD; compiled here when there is a compiler), which sees every library of the process. The path
-is everything inside `Connection.buffer_updated`: HTTP, events, decoding, waking the consumer.
+Counted twice: by the allocation hook (what CPython asks malloc for on this path, as the client attributes it to the
+arenas of its requests), and by a counter in front of libc's malloc (LD_PRELOAD; compiled here when there is a
+compiler), which sees every library of the process. The path is everything inside `Connection.buffer_updated`: HTTP,
+events, decoding, waking the consumer. Where the machine was held up, a read brings many events; more than eight
+fragments are joined, which asks malloc. Those reads count like all others, and are told beside the figure.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from typing import Any
 from perf.criteria.criterion import Criterion, Options, verdict
 from perf.criteria.workload import MESSAGES, client_of, one_request, run
 from streamarena.client.connection import Connection
-from streamarena.memory import AllocationTracker
+from streamarena.memory import AllocationTracker, default_manager
 
 AT_ONCE = 25  # paced streams side by side, so that a read brings one or a few events as in life
+WARM_UP = 4 * AT_ONCE  # requests; tables of the loop's timers find their size in them
+JOINED_BYTES = 2000  # a read of more brings more than eight fragments of 240 bytes, which the connection joins
 TOKENS = 198  # with the first and the last frames, 200 events and more
 
 COUNTER = r"""
@@ -55,17 +59,21 @@ class _Preloaded:
 async def _count(requests: int, *, tls: bool, keep_result: bool, consume: str, pace: float) -> dict[str, float | None]:
     tracker, preloaded = AllocationTracker(), _Preloaded().value
     tracker.start()
-    slot = tracker.slot()
-    inside = original_calls = 0
+    inside = original_calls = joined = joined_calls = 0
     original = Connection.buffer_updated
 
+    def attributed() -> int:
+        return default_manager().stats().arenas.section_mallocs
+
     def counted(self: Connection, nbytes: int) -> None:
-        nonlocal inside, original_calls
+        nonlocal inside, original_calls, joined, joined_calls
         before = preloaded.value if preloaded is not None else 0
-        with slot:
-            original(self, nbytes)
+        original(self, nbytes)
         if preloaded is not None:
             inside += preloaded.value - before
+            if nbytes > JOINED_BYTES:
+                joined += preloaded.value - before
+                joined_calls += 1
         original_calls += 1
 
     Connection.buffer_updated = counted
@@ -99,15 +107,18 @@ async def _count(requests: int, *, tls: bool, keep_result: bool, consume: str, p
                     group.create_task(worker())
             return chunks
 
-        await together(2 * AT_ONCE)
-        slot_before, inside, reads, whole = slot.count, 0, original_calls, tracker.read()[2]
+        await together(WARM_UP)
+        joined = joined_calls = 0
+        sections, inside, reads, whole = attributed(), 0, original_calls, tracker.read()[2]
         preload_whole = preloaded.value if preloaded is not None else 0
         chunks = await together(requests)
         return {
-            "hook_path": (slot.count - slot_before) / requests if tracker.source == "hook" else None,
+            "hook_path": (attributed() - sections) / requests if tracker.source == "hook" else None,
             "preload_path": inside / requests if preloaded is not None else None,
             "hook_whole": ((tracker.read()[2] or 0) - (whole or 0)) / requests if tracker.source == "hook" else None,
             "preload_whole": (preloaded.value - preload_whole) / requests if preloaded is not None else None,
+            "preload_joined": joined / requests if preloaded is not None else None,
+            "joined_reads": joined_calls / requests,
             "reads": (original_calls - reads) / requests,
             "chunks": chunks,
         }
@@ -183,7 +194,8 @@ def measure(options: Options) -> list[Criterion]:
                     f"hook {_figure(path[0])}, LD_PRELOAD {_figure(path[1])}; the whole client {_figure(whole[0])} / "
                     f"{_figure(whole[1])}",
                     f"{requests} requests of {hook['chunks']} chunks in {hook['reads']:.0f} reads, after "
-                    f"{2 * AT_ONCE}; counted inside the read callback",
+                    f"{WARM_UP}; counted inside the read callback; "
+                    f"{_figure(preload.get('preload_joined'))} of LD_PRELOAD's in reads of many events",
                     verdict(bool(counts) and max(counts) < 0.005) if judged else "shown",
                     {"hook": hook, "preload": preload},
                 )
