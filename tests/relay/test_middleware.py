@@ -339,7 +339,7 @@ async def test_a_slow_reader_does_not_time_its_own_stream_out():
 async def test_comments_fill_silence_between_events_and_nowhere_else():
     made, moments = config(keep_alive=0.05)
     head, tail = CHAT[1][:20], CHAT[1][20:]
-    call = await Call(streaming([0.12, CHAT[0], 0.12, head, 0.2, tail, *CHAT[2:]]), made).finish()
+    call = await Call(streaming([0.3, CHAT[0], 0.3, head, 0.2, tail, *CHAT[2:]]), made).finish()
     assert call.body.replace(COMMENT, b"") == b"".join(CHAT)
     assert CHAT[0] + COMMENT in call.body
     assert call.body.startswith(COMMENT)
