@@ -132,10 +132,23 @@ class Intake:
             What came before any of these is in the batch.
         """
         self.received += len(data)
-        if self.received > self._stream_bytes:
-            self._parse(data[: self._stream_bytes - self.received])
+        over = self.received - self._stream_bytes
+        if over > 0:
+            data = data[:-over]
+        framer = self._framer
+        if framer is None:
+            framer = self._framer = self._wire.framer(self.content_type, data, self._arena)
+        try:
+            events = framer.feed(data)
+        except EventTooLargeError as error:
+            raise EventTooLargeError(error.limit, error.seen, "Limits.event_bytes") from None
+        if events:
+            if self._mode is None:
+                self.held += events
+            else:
+                self._take(events)
+        if over > 0:
             raise BodyTooLargeError(self._stream_bytes, self.received, "Limits.stream_bytes")
-        self._parse(data)
 
     def take(self) -> list[Any]:
         """Hand the batch over for good and start a new one."""
@@ -161,24 +174,14 @@ class Intake:
             self._framer.close()
         if self._mode == "events":
             return None
-        self._keep(len(self.batch), self._decoder.finish())
+        last = self._decoder.finish()
+        self.batch += last
+        self.count += len(last)
+        if self._keeper is not None and last:
+            self._keep(self._keeper, last)
         if self.problem is None and not self._decoder.complete:
             return StreamTruncatedError("the body ended without the provider's own end of the stream", self.received)
         return self.problem
-
-    def _parse(self, data: bytes) -> None:
-        framer = self._framer
-        if framer is None:
-            framer = self._framer = self._wire.framer(self.content_type, data, self._arena)
-        try:
-            events = framer.feed(data)
-        except EventTooLargeError as error:
-            raise EventTooLargeError(error.limit, error.seen, "Limits.event_bytes") from None
-        if events:
-            if self._mode is None:
-                self.held += events
-            else:
-                self._take(events)
 
     def _take(self, events: Sequence[WireEvent]) -> None:
         batch = self.batch
@@ -205,15 +208,13 @@ class Intake:
                     elif chunk.kind == "error":
                         self.problem = ProviderError(chunk.message, code=chunk.code, type=chunk.type)
         finally:
-            self._keep(before, ())
+            self.count += len(batch) - before
+            if self._keeper is not None and len(batch) > before:
+                self._keep(self._keeper, batch[before:] if before else batch)
 
-    def _keep(self, before: int, more: Sequence[Chunk]) -> None:
-        """Count, and keep for the result, what came into the batch behind `before`, and `more` behind that."""
-        batch = self.batch
-        batch += more
-        self.count += len(batch) - before
-        if self._keeper is not None and len(batch) > before:
-            try:
-                self._keeper.extend(batch[before:] if before else batch)
-            except BodyTooLargeError as error:
-                raise BodyTooLargeError(error.limit, error.seen, "Limits.result_bytes") from None
+    def _keep(self, keeper: Accumulator, chunks: Sequence[Chunk]) -> None:
+        """Keep chunks for the result."""
+        try:
+            keeper.extend(chunks)
+        except BodyTooLargeError as error:
+            raise BodyTooLargeError(error.limit, error.seen, "Limits.result_bytes") from None

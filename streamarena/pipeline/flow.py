@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextvars
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overload
 
@@ -329,12 +330,8 @@ def _here(callback: Callable[[T], object]) -> Callable[[T], object]:
     A protocol's callbacks run in the context of whoever opened the connection, which was another request when the
     connection comes from a pool: a stage there would find that request's scope.
     """
-    run = contextvars.copy_context().run
-
-    def called(argument: T) -> object:
-        return run(callback, argument)
-
-    return called
+    run: Callable[..., object] = contextvars.copy_context().run
+    return partial(run, callback)
 
 
 def flow_over(source: Source[Any], steps: Sequence[Step]) -> Flow[Any]:
