@@ -71,16 +71,7 @@ def usage_totals(ui_messages: Sequence[Message], *, generation: Generation = "na
         generation: whose rule for the size of the context.
     """
     sums = dict.fromkeys(("tokensIn", "tokensOut", "cacheWrites", "cacheReads", "cost"), 0.0)
-    for message in ui_messages[1:]:
-        if message.get("type") != "say":
-            continue
-        if message.get("say") in {"api_req_started", "api_req_finished"}:
-            fields: Mapping[str, Any] = _fields(message)
-        elif message.get("say") == "condense_context":
-            condensed: Mapping[str, Any] = message.get("contextCondense") or {}
-            fields = {"cost": condensed.get("cost")}
-        else:
-            continue
+    for fields in _reported(ui_messages):
         for name in sums:
             sums[name] += _number(fields.get(name))
     return UsageTotals(
@@ -91,6 +82,28 @@ def usage_totals(ui_messages: Sequence[Message], *, generation: Generation = "na
         sums["cost"],
         context_tokens(ui_messages, generation=generation),
     )
+
+
+def _reported(ui_messages: Sequence[Message]) -> list[Mapping[str, Any]]:
+    """Return the fields of each request, those of its end laid over those of its start, and each condense's cost."""
+    reported: list[Mapping[str, Any]] = []
+    open_request: int | None = None
+    for message in ui_messages[1:]:
+        if message.get("type") != "say":
+            continue
+        match message.get("say"):
+            case "api_req_started":
+                open_request = len(reported)
+                reported.append(_fields(message))
+            case "api_req_finished" if open_request is not None:
+                reported[open_request] = {**reported[open_request], **_fields(message)}
+                open_request = None
+            case "condense_context":
+                condensed: Mapping[str, Any] = message.get("contextCondense") or {}
+                reported.append({"cost": condensed.get("cost")})
+            case _:
+                continue
+    return reported
 
 
 def _request_tokens(fields: Mapping[str, Any], generation: Generation) -> float:
@@ -105,10 +118,15 @@ def _fields(message: Message) -> Mapping[str, Any]:
     if not isinstance(text, str) or not text:
         return {}
     try:
-        parsed = json.loads(text)
+        parsed = json.loads(text, parse_constant=_refuse)
     except ValueError:
         return {}
     return cast(Mapping[str, Any], parsed) if isinstance(parsed, dict) else {}
+
+
+def _refuse(name: str) -> None:
+    """Refuse NaN and the infinities, which Python's reader would take and JSON does not have."""
+    raise ValueError(name)
 
 
 def _number(value: object) -> float:

@@ -14,6 +14,10 @@ def started(**fields):
     return {"type": "say", "say": "api_req_started", "text": json.dumps(fields)}
 
 
+def finished(**fields):
+    return {**started(**fields), "say": "api_req_finished"}
+
+
 TASK = {"type": "say", "say": "text", "text": "the task"}
 CONDENSED = {"type": "say", "say": "condense_context", "contextCondense": {"newContextTokens": 77, "cost": 0.5}}
 
@@ -30,6 +34,7 @@ CONDENSED = {"type": "say", "say": "condense_context", "contextCondense": {"newC
         ([TASK, CONDENSED, started(tokensIn=10)], 10, 10),
         ([TASK, started(tokensIn=10), {"type": "say", "say": "api_req_started", "text": "{bad"}], 10, 10),
         ([TASK, started(tokensIn=4), {"type": "say", "say": "api_req_finished", "text": '{"tokensIn": 6}'}], 6, 6),
+        ([TASK, started(tokensIn=10), started(tokensIn=float("nan"), tokensOut=7)], 10, 10),
         ([TASK, started(tokensIn="many", tokensOut=3)], 3, 3),
         ([TASK, {"type": "ask", "say": "api_req_started", "text": '{"tokensIn": 6}'}], 0, 0),
     ],
@@ -52,3 +57,18 @@ def test_sums_over_a_task():
     totals = usage_totals(messages)
     assert (totals.tokens_in, totals.tokens_out, totals.cache_reads, totals.cost) == (11, 5, 2, 1.75)
     assert totals.context_tokens == 1
+
+
+@pytest.mark.parametrize(
+    ("messages", "tokens_in"),
+    [
+        ([TASK, started(tokensIn=4), finished(tokensIn=6)], 6),
+        ([TASK, started(tokensIn=4), finished(cost=1)], 4),
+        ([TASK, started(tokensIn=4), finished(tokensIn=6), finished(tokensIn=8)], 6),
+        ([TASK, finished(tokensIn=6), started(tokensIn=4)], 4),
+        ([TASK, started(tokensIn=4), started(tokensIn=5), finished(tokensIn=6)], 10),
+    ],
+    ids=["replaced", "completed", "ended-twice", "never-started", "aborted-before"],
+)
+def test_a_request_and_its_end_are_summed_as_one(messages, tokens_in):
+    assert usage_totals(messages).tokens_in == tokens_in
