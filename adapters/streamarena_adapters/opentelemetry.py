@@ -167,8 +167,11 @@ class OpenTelemetryObserver:
             attributes=attributes | _span_attributes(moment),
             start_time=moment.timings.started + to_epoch,
         )
-        for attempt in moment.attempts[:-1]:
-            span.add_event("attempt failed", {"number": attempt.number, "error.type": _kind_of(attempt.error)})
+        for attempt in moment.attempts:
+            if attempt.lost:
+                span.add_event("attempt given up", {"number": attempt.number})
+            elif attempt.error is not None and attempt.error is not moment.error:
+                span.add_event("attempt failed", {"number": attempt.number, "error.type": error_kind(attempt.error)})
         if moment.outcome == "failed" and moment.error is not None:
             span.set_status(trace.StatusCode.ERROR, error_kind(moment.error))
         span.end(end_time=finished + to_epoch)
@@ -197,7 +200,3 @@ def _mean_between(first: int | None, last: int | None, chunks: int) -> float | N
     if first is None or last is None or chunks < 2:
         return None
     return (last - first) / 1e9 / (chunks - 1)
-
-
-def _kind_of(error: BaseException | None) -> str:
-    return "" if error is None else error_kind(error)

@@ -115,6 +115,7 @@ class _ClientMetrics:
         self.in_flight = Gauge("streamarena_client_in_flight", "Requests under way.", registry=registry)
         self.requests = counter("requests", "Requests that are over.", (*names, "outcome"))
         self.repeats = counter("repeats", "Attempts that failed and were followed by another.", ("server", "error"))
+        self.hedges = counter("hedges", "Second requests that late content caused.", ("server", "outcome"))
         self.failures = counter("failures", "Requests that failed for good.", (*names, "error"))
         self.tokens = counter("tokens", "Tokens as providers count them.", ("api", "model", "type"))
         self.chunks = counter("chunks", "Chunks received.", names)
@@ -140,6 +141,10 @@ class _ClientMetrics:
         self.requests.labels(*where, moment.outcome).inc()
         if moment.outcome == "failed" and moment.error is not None:
             self.failures.labels(*where, error_kind(moment.error)).inc()
+        for attempt in moment.attempts:
+            if attempt.hedge:
+                became = "lost" if attempt.lost else "read" if attempt.error is None else "failed"
+                self.hedges.labels(self._servers(attempt.server), became).inc()
         self.chunks.labels(*where).inc(moment.chunks)
         self.bytes.labels(*where).inc(moment.bytes_received)
         if (first := moment.timings.time_to_first_token) is not None:

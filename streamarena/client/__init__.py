@@ -8,6 +8,7 @@ from streamarena.client.connection import ResponseHead
 from streamarena.client.connector import ClientCertificate
 from streamarena.client.endpoints import ENDPOINTS, Endpoint
 from streamarena.client.exchange import RawClient, RawRequest, RawResponse, RawTimeouts
+from streamarena.client.hedging import HedgePolicy, HedgeStats
 from streamarena.client.observers import (
     AttemptFailed,
     AttemptStarted,
@@ -41,6 +42,8 @@ __all__ = [
     "BreakerPolicy",
     "BreakerState",
     "CircuitBreaker",
+    "HedgePolicy",
+    "HedgeStats",
     "Observer",
     "Moment",
     "AttemptStarted",

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from streamarena.client.connector import ClientCertificate, Connector, ConnectSettings, TLSMode
+from streamarena.client.hedging import HedgeStats, Hedging
 from streamarena.client.pool import ConnectionPool, ConnectionPoolStats
 from streamarena.client.proxy import EnvironmentProxies, parse_proxy
 from streamarena.client.session import Services, Session
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from streamarena.client.breaker import BreakerPolicy, BreakerState
+    from streamarena.client.hedging import HedgePolicy
     from streamarena.client.observers import Observer
     from streamarena.client.retry import Attempt, RetryPolicy
 
@@ -60,6 +62,8 @@ class StreamClient:
         fallbacks: further targets, asked in this order when this one fails before the first content.
         breaker: when a target that fails too often is left alone (`CircuitOpenError`, or the next fallback). Default
             None: never.
+        hedge: when a second request is sent beside one that has brought no content yet; the first content wins.
+            Default None: never. With a policy a stream is open once its first content is there.
         observers: are told the moments of every request; see `Observer`.
         keep_result: whether streams keep what `result()` needs. Default True.
         resend_stale: whether a request is sent once more when a kept connection turns out dead before a byte of the
@@ -92,6 +96,7 @@ class StreamClient:
         retry: RetryPolicy | None = None,
         fallbacks: Sequence[Target] = (),
         breaker: BreakerPolicy | None = None,
+        hedge: HedgePolicy | None = None,
         observers: Sequence[Observer] = (),
         keep_result: bool = True,
         resend_stale: bool = True,
@@ -115,7 +120,10 @@ class StreamClient:
         self._connector = Connector(settings, self.limits, self.memory.buffers)
         self._pool = ConnectionPool(self._connector, self.limits)
         routes = tuple(Route(target, breaker) for target in targets)
-        self._services = Services(self._pool, self.memory, self.limits, routes, retry, tuple(observers), resend_stale)
+        hedging = None if hedge is None else Hedging(hedge)
+        self._services = Services(
+            self._pool, self.memory, self.limits, routes, retry, tuple(observers), resend_stale, hedging
+        )
 
     def __repr__(self) -> str:
         url = self._services.routes[0].url
@@ -145,6 +153,12 @@ class StreamClient:
         """The state of each target's circuit breaker, by `host:port`; empty without a policy."""
         routes = self._services.routes
         return {route.server: route.breaker.state for route in routes if route.breaker is not None}
+
+    @property
+    def hedge_stats(self) -> HedgeStats:
+        """Counters of second requests; all 0 without a policy."""
+        hedging = self._services.hedging
+        return HedgeStats() if hedging is None else hedging.stats
 
     @property
     def connections_in_use(self) -> int:

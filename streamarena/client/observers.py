@@ -76,8 +76,8 @@ class StreamFinished(msgspec.Struct, frozen=True):
 
     Attributes:
         outcome: see `Outcome`. error: what ended it early; None for "complete", and "left" by `break`.
-        server, api, model: of the last attempt. status: of its response. attempts: all of them.
-        timings: the moments of the last attempt. bytes_received, chunks: of the last attempt.
+        attempts: all of them. server, api, model: of the one that was read, which is the last but where a second
+            request was sent beside it and given up. status, timings, bytes_received, chunks: of its response.
         content_chunks: those of the chunks that brought text, reasoning or a part of a tool call.
         usage: as far as the provider has told it; with an outcome other than "complete" it may be a part.
         response_id, response_model, finish_reason: as the provider told them, or None.

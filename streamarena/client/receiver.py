@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streamarena.client.compression import decompressor_for
 from streamarena.client.rejection import is_stream, rejection
-from streamarena.errors import StreamClosedError, StreamInUseError, StreamTimeoutError, StreamTruncatedError
+from streamarena.errors import (
+    StreamArenaError,
+    StreamClosedError,
+    StreamInUseError,
+    StreamTimeoutError,
+    StreamTruncatedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from streamarena.client.result import Timings
     from streamarena.client.settings import Limits
     from streamarena.memory.tracking import AllocationSlot
+    from streamarena.providers import Decoder
 
 __all__ = ["Receiver"]
 
@@ -64,6 +71,7 @@ class Receiver:
         "_give_back",
         "_intake",
         "_limits",
+        "_looking",
         "_loop",
         "_paused",
         "_pings_are_content",
@@ -98,6 +106,7 @@ class Receiver:
         self._body: bytearray | None = None  # of a response that is not a stream
         self._taken = 0  # of the body's bytes, those whose items the consumer has
         self._paused = False
+        self._looking = False  # somebody waits for content, but will not take it
         self._whole = False  # the response is complete, though its end may await the consumer's choice
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[list[Any]], object] | None = None
@@ -153,6 +162,37 @@ class Receiver:
             await self._wait()
         if self.error is not None and (self.head is None or self._body is not None):
             raise self.error
+
+    async def wait_for_content(self, spare: Decoder) -> bool:
+        """After `wait_for_head`, and before a consumer has chosen: wait for the first content.
+
+        What comes stays undecoded for whoever will read it; `spare` is used up to look at it.
+
+        Returns:
+            Whether there is content, or a proper end without any; False if the response broke off.
+        """
+        self._looking = True
+        if self._clock is not None:
+            self._clock.release()  # events that came with the header were taken for the consumer's turn
+        held, seen = self._intake.held, 0
+        try:
+            while True:
+                for event in held[seen:]:
+                    for chunk in spare.decode(event):
+                        if chunk.is_content or chunk.kind == "error":
+                            return chunk.is_content
+                seen = len(held)
+                if self._whole or self.ended:
+                    return spare.complete
+                if self._paused:  # so much came without content that nothing more will, unless somebody reads it
+                    return True
+                await self._wait()
+        except StreamArenaError:  # of the decoder; whoever reads the events will meet it again
+            return False
+        finally:
+            self._looking = False
+            if self._clock is not None:
+                self._clock.hold()
 
     def choose(self, mode: Mode) -> None:
         """Choose, once, whether batches hold "chunks" or "events"."""
@@ -289,6 +329,7 @@ class Receiver:
             if self._clock is not None:
                 self._clock.stop()
             self._release()
+            self._wake()
 
     def exchange_failed(self, error: BaseException) -> None:
         """Take the error that ended the response early; the connection is closed already."""
@@ -318,7 +359,7 @@ class Receiver:
                 finally:
                     batch.clear()
             return
-        if clock is not None:
+        if clock is not None and not self._looking:
             clock.hold()
         waiter = self._waiter
         if waiter is not None and not waiter.done():

@@ -54,6 +54,8 @@ class Attempt(msgspec.Struct, frozen=True):
         error: what ended it; None for the one that succeeded or still runs. status: of a response that was refused.
         seconds: from the attempt's start to its failure.
         waited: seconds of waiting that were decided on after it; None if it was the last.
+        hedge: sent beside the one before it, which had brought no content in time (see `HedgePolicy`).
+        lost: given up because the other of the two is read.
     """
 
     number: int
@@ -63,6 +65,8 @@ class Attempt(msgspec.Struct, frozen=True):
     status: int | None = None
     seconds: float | None = None
     waited: float | None = None
+    hedge: bool = False
+    lost: bool = False
 
 
 class RetryBudget:

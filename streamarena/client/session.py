@@ -6,40 +6,34 @@ Invariants:
 * Closing is synchronous and repeatable; observers hear `StreamFinished` exactly once.
 * The error that is raised is the last attempt's; earlier ones are in `attempts`.
 Cost: with neither policy nor fallbacks no step on the way of a batch.
-Not here: what is worth repeating (`retry.py`), one response (`receiver.py`), the consumer's side (`stream.py`).
+Not here: what is worth repeating (`retry.py`) or sending twice at once (`hedging.py`), one attempt (`sending.py`), the
+consumer's side (`stream.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from streamarena.client.clock import ContentClock
+from streamarena.client.hedging import race
 from streamarena.client.intake import Intake
-from streamarena.client.observers import AttemptFailed, AttemptStarted, StreamFinished, notify
+from streamarena.client.observers import AttemptFailed, AttemptStarted, notify
 from streamarena.client.progress import Progress
 from streamarena.client.receiver import Receiver
 from streamarena.client.result import StreamResult, Timings, build_result
 from streamarena.client.retry import Attempt, Course, RetryPolicy
-from streamarena.client.upload import Upload
+from streamarena.client.sending import Sending, Terms
 from streamarena.client.wire_state import lease_accumulator, lease_batch, lease_wire_state
-from streamarena.errors import (
-    CircuitOpenError,
-    ProviderError,
-    StreamArenaError,
-    StreamTruncatedError,
-    TotalTimeoutError,
-)
+from streamarena.errors import ProviderError, StreamArenaError, StreamTruncatedError
 from streamarena.memory import Arena
-from streamarena.memory.tracking import counting
 from streamarena.providers import StartChunk
 
 if TYPE_CHECKING:
-    from streamarena.client.connection import Connection
+    from streamarena.client.hedging import Hedging
     from streamarena.client.intake import Mode
     from streamarena.client.observers import Observer, Outcome
     from streamarena.client.pool import ConnectionPool
@@ -62,6 +56,7 @@ class Services(msgspec.Struct, frozen=True):
     retry: RetryPolicy | None
     observers: tuple[Observer, ...]
     resend_stale: bool
+    hedging: Hedging | None
 
 
 class Session:
@@ -81,26 +76,22 @@ class Session:
     """
 
     __slots__ = (
-        "_answered",
         "_asked",
         "_closed",
         "_course",
-        "_deadline",
         "_final",
+        "_hedging",
         "_held",
         "_keep_result",
-        "_keeper",
         "_label",
         "_model",
         "_partial",
         "_request",
+        "_sending",
         "_services",
         "_shown",
         "_stale",
-        "_timeouts",
-        "_upload",
-        "_wire",
-        "_wire_api",
+        "_terms",
         "arena",
         "attempts",
         "receiver",
@@ -121,33 +112,41 @@ class Session:
         self._services = services
         self._asked: Asked | None = asked
         self._request: bytes | None = request
-        self._timeouts = timeouts
         self._keep_result = keep_result
         self._label = label
         self._course = Course(services.retry, len(services.routes))
         self._model = ""  # known only where observers want it
         self._stale = False  # the last attempt met a kept connection that was dead
-        self._deadline: int | None = None
-        self._wire: WireState | None = None
-        self._wire_api = ""
-        self._keeper: Accumulator | None = None
-        self._upload: Upload | None = None
+        self._hedging = services.hedging
+        self._sending: Sending | None = None
         self._held: list[Any] = []
         self._shown = False  # content has been handed to the consumer
         self._final = False  # the error stands
         self._closed = False
-        self._answered = False  # the current attempt has its header
         self._partial: StreamResult | None = None
         self.arena = Arena(label=label or services.routes[0].api, resources=services.memory.resources)
         self.receiver: Receiver | None = None
         self.timings = Timings(started=time.perf_counter_ns())
         self.attempts: list[Attempt] = []
+        deadline = None if timeouts.total is None else self.timings.started + round(timeouts.total * 1e9)
+        self._course.deadline = deadline
+        self._terms = Terms(services.pool, timeouts, self.arena, deadline, self._course.blames)
         self.resilient = services.retry is not None or len(services.routes) > 1
 
     @property
     def route(self) -> Route:
         """The target of the current attempt."""
         return self._services.routes[self._course.target]
+
+    @property
+    def _current(self) -> Sending:
+        """The attempt that is read, once there is one."""
+        assert self._sending is not None
+        return self._sending
+
+    @property
+    def _body(self) -> Mapping[str, Any] | bytes | AsyncIterable[bytes]:
+        return b"" if self._asked is None else self._asked.body
 
     @property
     def closed(self) -> bool:
@@ -157,7 +156,7 @@ class Session:
     @property
     def keeper(self) -> Accumulator | None:
         """What the result is made of, if it is kept."""
-        return self._keeper
+        return None if self._sending is None else self._sending.keeper
 
     async def open(self) -> None:
         """Send the request, again as often as the policy says, until a response is known to be a stream.
@@ -165,11 +164,11 @@ class Session:
         Raises:
             StreamArenaError: the last attempt's error. Whatever was taken is given back then, on cancellation too.
         """
-        total = self._timeouts.total
-        self._deadline = None if total is None else self.timings.started + round(total * 1e9)
-        self._course.deadline = self._deadline
-        if self._services.retry is not None:
-            self._services.retry.budget.request()
+        services = self._services
+        if services.retry is not None:
+            services.retry.budget.request()
+        if self._hedging is not None:
+            self._hedging.request()
         try:
             await self._send()
         except BaseException as error:
@@ -227,7 +226,7 @@ class Session:
 
     def partial(self) -> StreamResult | None:
         """Return what is known so far, or was known when the session was closed; None if nothing was kept."""
-        keeper, receiver = self._keeper, self.receiver
+        keeper, receiver = self.keeper, self.receiver
         if self._closed or keeper is None or receiver is None:
             return self._partial
         complete = receiver.ended and receiver.error is None
@@ -241,105 +240,129 @@ class Session:
         """
         if self._closed:
             return
-        receiver = self.receiver
+        sending, receiver = self._sending, self.receiver
         try:
             outcome, problem = _outcome(receiver, error)
-            self._judge_end(problem)
-            if outcome != "complete" and self._keeper is not None and receiver is not None and receiver.count:
-                self._partial = self.result(self._keeper, complete=False, error=problem)
+            if sending is not None:
+                sending.judge_end(problem)
+            keeper = self.keeper
+            if outcome != "complete" and keeper is not None and receiver is not None and receiver.count:
+                self._partial = self.result(keeper, complete=False, error=problem)
         finally:
             self._closed = True
-            self._keeper = self._wire = None  # both go back to their pools, and to other requests
-            if self._upload is not None:
-                self._upload.stop()
-            if receiver is not None:
-                receiver.close()
+            if sending is not None:
+                sending.close()
             self.arena.close()
-        if self._services.observers:
-            self._tell_end(outcome, problem)
-
-    def _judge_end(self, problem: BaseException | None) -> None:
-        """Hold a stream that broke off after its header against its target, once."""
-        if self._answered and problem is not None and self._course.blames(problem):
-            self.route.judge(False)
-        self._answered = False
+        if self._services.observers and sending is not None:
+            ended = sending.moment_of_end(self._label, self._model, tuple(self.attempts), outcome, problem)
+            notify(self._services.observers, ended)
 
     # ------------------------------------------------------------ attempts
 
     async def _send(self) -> None:
         """Send until a response is known to be a stream."""
         while True:
-            connection: Connection | None = None
-            receiver = self._begin()
+            sending = self._begin()
+            body = self._body
             try:
-                self.route.admit()
-                connection = await self._connection()
-                clock = ContentClock(asyncio.get_running_loop(), self._timeouts, self._deadline, receiver.time_out)
-                section = self.arena.section() if counting() else None
-                pings = self._timeouts.pings_are_content
-                receiver.start(connection, self._written(), clock, pings_are_content=pings, section=section)
-                self._begin_upload(connection, receiver, clock)
-                await receiver.wait_for_head()
-                self.route.judge(True)
-                self._answered = True
-                return
-            except CircuitOpenError as error:
-                receiver.close()
-                failure: Exception = error
-            except BaseException as error:
-                receiver.close()
-                self.route.judge(False if self._course.blames(error) else None)
-                if not isinstance(error, Exception):
-                    raise
+                if self._hedging is None or self._shown or isinstance(body, AsyncIterable):
+                    await sending.open(self._written(), body, fresh=self._stale)
+                    return
+                failure = await self._race(self._hedging, sending, body)
+                if failure is None:
+                    return
+            except Exception as error:  # noqa: BLE001 - what follows it is decided here
                 failure = error
-            if self._upload is not None:  # its body was made once
-                self._note(failure, None)
+            sending = self._current
+            if sending.upload is not None:  # its body was made once
+                self._note(sending, failure, None)
                 raise failure
-            dead = isinstance(failure, StreamTruncatedError) and _was_stale(connection)
+            dead = isinstance(failure, StreamTruncatedError) and sending.met_dead_connection
             stale = dead and self._services.resend_stale and not self._stale
             self._stale = stale
             if stale:
-                self._note(failure, 0.0)
+                self._note(sending, failure, 0.0)
                 self._course.void()
             elif not await self._goes_on(failure):
                 raise failure
 
-    def _begin_upload(self, connection: Connection, receiver: Receiver, clock: ContentClock) -> None:
-        """Send a body that is made while it is sent; the wait for content begins when it is out."""
-        body = None if self._asked is None else self._asked.body
-        if not isinstance(body, AsyncIterable):
-            return
-        clock.hold()
+    async def _race(self, hedging: Hedging, first: Sending, body: Mapping[str, Any] | bytes) -> Exception | None:
+        """Send a second request if content is late, and go on with the better of the two; return why there is none."""
+        request = self._written()
 
-        def sent() -> None:
-            if not receiver.ended:
-                self.timings.sent = time.perf_counter_ns()
-                clock.release()
+        def run(sending: Sending) -> Coroutine[Any, Any, bool]:
+            # A second one goes over a connection of its own: the first may be late because a kept one is dead.
+            return sending.reach_content(request, body, fresh=self._stale or sending is not first)
 
-        self._upload = Upload(connection, body, sent)
+        def second() -> Sending | None:
+            if not hedging.admit():
+                return None
+            timings = Timings(self.timings.started, time.perf_counter_ns())
+            return self._attempt(timings, *self._lease(first.route), hedge=True)
 
-    def _begin(self) -> Receiver:
-        """Make the receiver of a new attempt."""
-        services, route = self._services, self.route
+        ended = await race(first, second, run, hedging.delay(first.route.server))
+        for lost in ended.lost:
+            lost.judge_end(lost.receiver.error)
+            self._lose(hedging, lost)
+        if ended.winner is None:
+            last, failure = ended.failed.pop()
+        else:
+            last, failure = ended.winner, None
+            hedging.observe(last.route.server, (last.receiver.received_at - (last.timings.sent or 0)) / 1e9)
+            hedging.stats.won += last is not first
+        for sending, error in ended.failed:
+            self._note(sending, error, None)
+        self._adopt(last)
+        return failure
+
+    def _lose(self, hedging: Hedging, sending: Sending) -> None:
+        """Note an attempt that was given up; how long it had taken by then is the least that it would have taken."""
+        now, timings = time.perf_counter_ns(), sending.timings
+        hedging.observe(sending.route.server, (now - (timings.sent or timings.attempted)) / 1e9)
+        seconds = (now - timings.attempted) / 1e9
+        at = sending.number - 1
+        self.attempts[at] = msgspec.structs.replace(self.attempts[at], seconds=seconds, lost=True)
+
+    def _begin(self) -> Sending:
+        """Make a new attempt, with what the last one read its wire with if that is the same."""
         self._course.begin()
         self.timings.begin()
-        if self._wire is None or self._wire_api != route.api:
-            self._wire_api = route.api
-            self._wire = lease_wire_state(services.memory, self.arena, route.api, services.limits.event_bytes)
-            if self._keep_result:
-                bytes_kept = services.limits.result_bytes
-                self._keeper = lease_accumulator(services.memory, self.arena, route.api, bytes_kept)
+        before, route = self._sending, self.route
+        if before is None or before.wire is None or before.route.api != route.api:
+            wire, keeper = self._lease(route)
         else:
-            self._wire.reset()
-        intake = Intake(self._wire, self._keeper, services.limits.stream_bytes, self.arena)
-        receiver = self.receiver = Receiver(intake, services.limits, self.timings, services.pool.release)
-        self.attempts.append(Attempt(len(self.attempts) + 1, route.server, route.api))
+            wire, keeper = before.wire, before.keeper
+            wire.reset()
+        sending = self._attempt(self.timings, wire, keeper)
+        self._adopt(sending)
+        return sending
+
+    def _lease(self, route: Route) -> tuple[WireState, Accumulator | None]:
+        services = self._services
+        wire = lease_wire_state(services.memory, self.arena, route.api, services.limits.event_bytes)
+        if not self._keep_result:
+            return wire, None
+        return wire, lease_accumulator(services.memory, self.arena, route.api, services.limits.result_bytes)
+
+    def _attempt(
+        self, timings: Timings, wire: WireState, keeper: Accumulator | None, *, hedge: bool = False
+    ) -> Sending:
+        """Make an attempt at the present target and tell of it."""
+        services, route, number = self._services, self.route, len(self.attempts) + 1
+        intake = Intake(wire, keeper, services.limits.stream_bytes, self.arena)
+        receiver = Receiver(intake, services.limits, timings, services.pool.release)
+        self.attempts.append(Attempt(number, route.server, route.api, hedge=hedge))
         if services.observers:
-            receiver.progress = Progress(services.observers, self._label, len(self.attempts), self.timings)
+            receiver.progress = Progress(services.observers, self._label, number, timings)
             self._model = "" if self._asked is None else route.model_of(self._asked)
-            started = AttemptStarted(self._label, len(self.attempts), route.server, route.api, self._model)
-            notify(services.observers, started)
-        return receiver
+            notify(services.observers, AttemptStarted(self._label, number, route.server, route.api, self._model))
+        return Sending(self._terms, number, route, receiver=receiver, timings=timings, wire=wire, keeper=keeper)
+
+    def _adopt(self, sending: Sending) -> None:
+        """Make an attempt the one that is read."""
+        self._sending = sending
+        self.receiver = sending.receiver
+        self.timings = sending.timings
 
     def _written(self) -> bytes:
         if self._request is None:
@@ -347,26 +370,13 @@ class Session:
             self._request = self.route.write(self._asked)
         return self._request
 
-    async def _connection(self) -> Connection:
-        taking = self._services.pool.acquire(self.route.origin, self._timeouts.pool, fresh=self._stale)
-        if self._deadline is None:
-            return await taking
-        limit = asyncio.timeout((self._deadline - time.perf_counter_ns()) / 1e9)
-        try:
-            async with limit:
-                return await taking
-        except TimeoutError as error:
-            if limit.expired():
-                raise TotalTimeoutError(self._timeouts.total or 0.0) from error
-            raise
-
     # ------------------------------------------------------------ after a failure
 
     async def _recover(self, error: StreamArenaError) -> bool:
         """After a stream failed, open another if the policy allows it; return whether there is one."""
-        self._judge_end(error)
-        policy = self._services.retry
-        if self._upload is not None:
+        sending, policy = self._current, self._services.retry
+        sending.judge_end(error)
+        if sending.upload is not None:
             return False
         if self._shown:
             if policy is None or policy.after_content == "fail":
@@ -375,8 +385,9 @@ class Session:
                 return False
         if not await self._goes_on(error):
             return False
-        if self._keeper is not None and not (self._shown and policy is not None and policy.continuation is not None):
-            self._keeper.reset(self.arena)
+        keeper = sending.keeper
+        if keeper is not None and not (self._shown and policy is not None and policy.continuation is not None):
+            keeper.reset(self.arena)
         self._held.clear()
         await self._send()
         return True
@@ -398,48 +409,23 @@ class Session:
         wait = self._course.after(error, shown=self._shown)
         if self._course.target != before:
             self._request = None
-        self._note(error, wait)
+        self._note(self._current, error, wait)
         if wait:
             await asyncio.sleep(wait)
         return wait is not None
 
-    def _note(self, error: Exception, waited: float | None) -> None:
+    def _note(self, sending: Sending, error: Exception, waited: float | None) -> None:
         status = error.status if isinstance(error, ProviderError) else None
-        started = self.timings.attempted
-        seconds = (time.perf_counter_ns() - started) / 1e9
-        attempt = msgspec.structs.replace(self.attempts[-1], error=error, status=status, seconds=seconds, waited=waited)
-        self.attempts[-1] = attempt
+        seconds = ((sending.timings.finished or time.perf_counter_ns()) - sending.timings.attempted) / 1e9
+        at = sending.number - 1
+        attempt = msgspec.structs.replace(self.attempts[at], error=error, status=status, seconds=seconds, waited=waited)
+        self.attempts[at] = attempt
         if waited is not None and self._services.observers:
             notify(self._services.observers, AttemptFailed(self._label, attempt))
 
     def _give(self) -> list[Any]:
         held, self._held = self._held, []
         return held
-
-    def _tell_end(self, outcome: Outcome, problem: BaseException | None) -> None:
-        receiver, route = self.receiver, self.route
-        head = None if receiver is None else receiver.head
-        intake = None if receiver is None else receiver.intake
-        started, finished = (None, None) if intake is None else (intake.started, intake.finished)
-        moment = StreamFinished(
-            label=self._label,
-            outcome=outcome,
-            error=problem,
-            server=route.server,
-            api=route.api,
-            model=self._model,
-            status=None if head is None else head.status,
-            attempts=tuple(self.attempts),
-            timings=self.timings,
-            bytes_received=receiver.received if receiver else 0,
-            chunks=receiver.count if receiver else 0,
-            content_chunks=intake.content if intake else 0,
-            usage=intake.usage if intake else None,
-            response_id=started.id if started else None,
-            response_model=started.model if started else None,
-            finish_reason=finished.reason if finished else None,
-        )
-        notify(self._services.observers, moment)
 
 
 def _outcome(receiver: Receiver | None, error: BaseException | None) -> tuple[Outcome, BaseException | None]:
@@ -451,8 +437,3 @@ def _outcome(receiver: Receiver | None, error: BaseException | None) -> tuple[Ou
     if receiver is not None and receiver.ended and error is None:
         return "failed", receiver.error
     return "left", error
-
-
-def _was_stale(connection: Connection | None) -> bool:
-    """Tell whether a kept connection turned out to be dead before a byte of the response came."""
-    return connection is not None and connection.reused and not connection.response_started

@@ -108,7 +108,7 @@ class ChunkStream(_Received[Chunk]):
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """Every request sent for this stream, in order; the last is the one that is read."""
+        """Every request sent for this stream, in order; the one that is read has no `error` and is not `lost`."""
         return tuple(self._session.attempts)
 
     @property

@@ -13,9 +13,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from streamarena import StreamClient
-from streamarena.client import RetryPolicy
+from streamarena.client import HedgePolicy, RetryPolicy
 from streamarena.errors import ConfigurationError, ProviderError
-from streamarena.testing import FakeLLM
+from streamarena.testing import FakeLLM, reply_settings
 from streamarena_adapters.opentelemetry import OpenTelemetryObserver
 from tests.adapters.test_prometheus import exchange
 from tests.support.scripted_server import ScriptedServer, sends
@@ -93,6 +93,17 @@ async def test_an_error_is_named_by_its_status_and_makes_the_span_fail():
         ("attempt failed", {"number": 1, "error.type": "503"})
     ]
     assert "secret" not in span.to_json()
+
+
+async def test_a_request_that_was_given_up_for_another_is_an_event_of_the_span():
+    seen = Collected(spans=True)
+    replies = iter([reply_settings(ttft=5.0), reply_settings(ttft=0.0, tokens=2)])
+    async with FakeLLM(responder=lambda request: next(replies)) as llm:
+        policy = HedgePolicy(after_seconds=0.05)
+        async with StreamClient(f"{llm.url}/v1", observers=[seen.observer], hedge=policy) as client:
+            await ask(client)
+    (span,) = seen.exporter.get_finished_spans()
+    assert [(event.name, dict(event.attributes)) for event in span.events] == [("attempt given up", {"number": 1})]
 
 
 async def test_a_span_has_the_times_of_the_request_and_what_the_provider_said():

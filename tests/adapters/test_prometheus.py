@@ -9,13 +9,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamarena import StreamClient
-from streamarena.client import RetryPolicy
+from streamarena.client import HedgePolicy, RetryPolicy
 from streamarena.errors import ConfigurationError, MissingExtraError, ProviderError, StreamTruncatedError
 from streamarena.histogram import Histogram
 from streamarena.providers import UsageChunk
 from streamarena.relay import ExchangeFinished, ResponseStarted
 from streamarena.relay.summary import TapSummary
-from streamarena.testing import FakeLLM
+from streamarena.testing import FakeLLM, reply_settings
 from streamarena_adapters.prometheus import PrometheusMetrics
 from tests.support.scripted_server import ScriptedServer, sends
 
@@ -83,6 +83,19 @@ async def test_failures_and_repeats_are_named_by_status_or_kind_and_never_by_the
     assert value("streamarena_client_failures_total", error="503") == 1
     assert value("streamarena_client_failures_total", error="StreamTruncatedError") == 1
     assert b"secret-42" not in metrics.render()[0]
+
+
+async def test_second_requests_are_counted_by_what_became_of_them():
+    metrics = PrometheusMetrics()
+    replies = iter([reply_settings(ttft=5.0), reply_settings(ttft=0.0, tokens=2)])
+    async with FakeLLM(responder=lambda request: next(replies)) as llm:
+        policy = HedgePolicy(after_seconds=0.05)
+        async with StreamClient(f"{llm.url}/v1", observers=[metrics], hedge=policy) as client:
+            await ask(client)
+    value = scraped(metrics)
+    assert value("streamarena_client_hedges_total", outcome="read") == 1
+    assert value("streamarena_client_requests_total", outcome="complete") == 1
+    assert value("streamarena_client_in_flight") == 0
 
 
 async def test_the_number_of_label_values_is_bounded_and_a_requests_label_is_none():
