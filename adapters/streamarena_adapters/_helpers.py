@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, cast
 
 import msgspec
 
+from streamarena_adapters._light import Light
+
 if TYPE_CHECKING:
+    import pydantic
+
     from streamarena_adapters._sdk import LeanRequests
 
 __all__ = ["Fragments", "HelperEvent", "HelperStream", "StreamManager"]
@@ -52,14 +56,17 @@ class Fragments:
 
 
 class HelperEvent(msgspec.Struct, kw_only=True, gc=False):
-    """A light event of a helper; subclasses name the SDK's class and how it is filled."""
+    """A light event of a helper, with the attributes of the SDK's class that a subclass names."""
 
-    def to_sdk(self) -> Any:  # noqa: ANN401 - subclasses narrow it
+    _sdk_type: ClassVar[type[pydantic.BaseModel]]
+
+    def to_sdk(self) -> Any:  # noqa: ANN401 - of the class that the subclass names
         """Return the SDK's own object; a new one at each call."""
-        raise NotImplementedError
+        made: dict[str, Any] = {name: _plain(getattr(self, name)) for name in self._sdk_type.model_fields}
+        return self._sdk_type.model_construct(**made)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the SDK's object has
-        if name.startswith("__"):
+        if name.startswith("__") or name in self._sdk_type.model_fields:
             raise AttributeError(name)
         return getattr(self.to_sdk(), name)
 
@@ -149,3 +156,10 @@ class StreamManager(Generic[_Stream]):
     ) -> None:
         if self._stream is not None:
             await self._stream.close()
+
+
+def _plain(value: object) -> object:
+    """Return the SDK's objects for light ones."""
+    if isinstance(value, list):
+        return [_plain(item) for item in cast("list[object]", value)]
+    return value.to_sdk() if isinstance(value, Light) else value

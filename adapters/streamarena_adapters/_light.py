@@ -12,13 +12,13 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator
-from typing import Any, ClassVar, Final, Self, cast, get_args
+from typing import Any, ClassVar, Final, Protocol, Self, cast, get_args
 
 import msgspec
 import orjson
 import pydantic
 
-__all__ = ["Light", "LightEvent", "Path", "UnionBuilder", "load_json"]
+__all__ = ["Builder", "Light", "LightEvent", "ModelBuilder", "Path", "UnionBuilder", "load_json"]
 
 Path = tuple["str | int", ...]
 """Where a part stands in its event: keys and positions."""
@@ -36,10 +36,22 @@ def load_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return json.loads(data.decode("utf-8", "replace"))
 
 
+class Builder(Protocol):
+    """Makes the SDK's object for a whole event."""
+
+    def __call__(self, data: bytes, /) -> Any:  # noqa: ANN401 - the SDK's
+        """Return the SDK's object; what is no JSON object as it is.
+
+        Raises:
+            json.JSONDecodeError: the data is not JSON.
+        """
+        ...
+
+
 class Light(msgspec.Struct, kw_only=True, gc=False):
     """An event or a part of one.
 
-    A subclass names its SDK type and, through a base of its own, how the SDK builds the whole event.
+    A subclass names its SDK type and, through a base of its own, what builds the whole event.
     """
 
     # What a server sends under these names is overwritten, or is but a wrong answer about its own event.
@@ -48,14 +60,11 @@ class Light(msgspec.Struct, kw_only=True, gc=False):
 
     _sdk_type: ClassVar[type[pydantic.BaseModel] | None] = None
 
-    @staticmethod
-    def _build(_data: bytes) -> Any:  # noqa: ANN401 - the SDK's object
-        """Make the SDK's object for a whole event; each SDK's base class has its own."""
-        raise NotImplementedError
+    _builder: ClassVar[Builder]
 
     def to_sdk(self) -> Any:  # noqa: ANN401 - subclasses narrow it
         """Return the SDK's own object, as the stock SDK builds it from the same bytes; a new one at each call."""
-        built = type(self)._build(self._data)
+        built = self._builder(self._data)
         for step in self._path:
             built = built[step] if isinstance(step, int) else getattr(built, step)
         return built
@@ -118,6 +127,29 @@ class LightEvent(Light):
         return f"{type(self).__name__}({self.to_sdk()!r})"
 
 
+class ModelBuilder:
+    """Builds events that are all of one class.
+
+    Args:
+        model: the SDK's class.
+    """
+
+    def __init__(self, model: type[pydantic.BaseModel]) -> None:
+        self._model = model
+
+    def __call__(self, data: bytes, /) -> Any:  # noqa: ANN401 - the model, or what is no object at all
+        """Return the SDK's object for an event.
+
+        Raises:
+            json.JSONDecodeError: the data is not JSON.
+        """
+        value: object = load_json(data)
+        if not isinstance(value, dict):
+            return value
+        # The SDKs' own `model_construct`: it checks nothing, and builds nested objects too.
+        return self._model.model_construct(**cast("dict[str, Any]", value))
+
+
 class UnionBuilder:
     """Builds members of an SDK's union of events as its own streams do, by public means of pydantic and the SDK.
 
@@ -130,7 +162,7 @@ class UnionBuilder:
         members = get_args(union)
         self._members: Final[tuple[type[pydantic.BaseModel], ...]] = get_args(members[0]) or members
 
-    def __call__(self, data: bytes) -> Any:  # noqa: ANN401 - a member of the union
+    def __call__(self, data: bytes, /) -> Any:  # noqa: ANN401 - a member of the union
         """Return the SDK's object for an event.
 
         Raises:
@@ -144,7 +176,7 @@ class UnionBuilder:
                 return value
         given = cast("dict[str, Any]", value)
         member = self._by_type.get(given.get("type"), self._members[0])
-        return member.model_construct(**given)  # the SDKs' own: it checks nothing, and builds nested objects too
+        return member.model_construct(**given)
 
     @functools.cached_property
     def _adapter(self) -> pydantic.TypeAdapter[Any]:

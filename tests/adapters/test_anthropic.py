@@ -322,3 +322,54 @@ async def test_300_cancelled_streams_leave_nothing():
                 loop.call_later(number % 50 / 1000 + 0.0001, task.cancel)
         done = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(each) for each in done} == {asyncio.CancelledError}
+
+
+# ---------------------------------------------------------------- the SDK's tracing
+
+
+async def helper_to_its_end(client):
+    async with client.messages.stream(**ASK) as stream:
+        await stream.until_done()
+
+
+async def stream_to_its_end(client):
+    await ask(client)
+
+
+async def stream_that_is_left(client):
+    async with await client.messages.create(**ASK, stream=True) as stream:
+        await anext(stream)
+
+
+async def stream_that_fails(client):
+    with pytest.raises(anthropic.APIStatusError):
+        await ask(client)
+
+
+TRACED = {
+    "a helper": (helper_to_its_end, wire(MESSAGES["a tool"])),
+    "a stream": (stream_to_its_end, wire(MESSAGES["a tool"])),
+    "a stream that is left": (stream_that_is_left, wire(MESSAGES["text"])),
+    "a stream that fails": (stream_that_fails, wire([*BEGUN, error("overloaded_error")])),
+}
+
+
+@pytest.mark.parametrize("call", TRACED)
+async def test_the_sdks_own_spans_are_the_same(call):
+    trace = pytest.importorskip("opentelemetry.sdk.trace")
+    export = pytest.importorskip("opentelemetry.sdk.trace.export")
+    memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    read_it, body = TRACED[call]
+    got = []
+    async with nothing_left(), ScriptedServer(answers(body)) as server:
+        for made in (lambda client: client, lean):
+            exporter, provider = memory.InMemorySpanExporter(), trace.TracerProvider()
+            provider.add_span_processor(export.SimpleSpanProcessor(exporter))
+            traced = {"tracer_provider": provider, "traces": {"content_mode": "content"}}
+            async with sdk(server.url, open_telemetry=traced) as client:
+                await read_it(made(client))
+            for span in exporter.get_finished_spans():
+                shown = {name: value for name, value in span.attributes.items() if "time_to_first" not in name}
+                got.append((span.name, span.status.status_code, shown))
+    assert got[0] == got[1]
+    assert len(got) == 2

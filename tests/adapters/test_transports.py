@@ -287,9 +287,10 @@ async def test_an_extension_that_would_be_ignored_is_refused(library, transport)
             await client.get("https://localhost:1", extensions={"sni_hostname": "x"})
 
 
-def test_a_library_that_is_not_installed_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "httpx2", None)  # what the import system takes for "not there"
-    monkeypatch.delitem(sys.modules, "streamarena_adapters.httpx2")
-    with pytest.raises(MissingExtraError, match=r"pip install 'streamarena\[httpx2\]'") as caught:
-        importlib.import_module("streamarena_adapters.httpx2")
-    assert caught.value.extra == "httpx2"
+@pytest.mark.parametrize("library", ["httpx2", "openai", "anthropic"])
+def test_a_library_that_is_not_installed_is_named_with_its_extra(monkeypatch, library):
+    monkeypatch.setitem(sys.modules, library, None)  # what the import system takes for "not there"
+    monkeypatch.delitem(sys.modules, f"streamarena_adapters.{library}", raising=False)
+    with pytest.raises(MissingExtraError, match=rf"pip install 'streamarena\[{library}\]'") as caught:
+        importlib.import_module(f"streamarena_adapters.{library}")
+    assert caught.value.extra == library

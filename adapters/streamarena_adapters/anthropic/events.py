@@ -6,7 +6,7 @@ what the SDK makes of it; a field that a server leaves out is None, as the SDK h
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import msgspec
 from anthropic import types as sdk
@@ -23,13 +23,9 @@ __all__ = [
     "ThinkingDelta",
 ]
 
-_build_event: Final = UnionBuilder(sdk.RawMessageStreamEvent)
-
 
 class _Part(Light):
-    @staticmethod
-    def _build(_data: bytes) -> Any:  # noqa: ANN401 - a member of the SDK's union
-        return _build_event(_data)
+    _builder = UnionBuilder(sdk.RawMessageStreamEvent)
 
 
 class _Delta(_Part, tag_field="type", tag="delta"):

@@ -42,7 +42,6 @@ class _Growing(HelperEvent):
     """An event with a piece of a text and the text so far."""
 
     type: ClassVar[str]
-    _piece: ClassVar[str]
 
     text_: Fragments
     moment_: int
@@ -52,17 +51,12 @@ class _Growing(HelperEvent):
         """What the block holds after this piece; made when it is looked at."""
         return self.text_.at(self.moment_)
 
-    def to_sdk(self) -> Any:  # noqa: ANN401 - one of the SDK's helper events
-        """Return the SDK's own object; a new one at each call."""
-        piece = {self._piece: getattr(self, self._piece)}
-        return _SDK_EVENTS[self.type].model_construct(type=self.type, snapshot=self.snapshot, **piece)
-
 
 class TextEvent(_Growing):
     """A piece of the answer."""
 
     type = "text"
-    _piece = "text"
+    _sdk_type = _SDK_EVENTS["text"]
 
     text: str
 
@@ -71,7 +65,7 @@ class ThinkingEvent(_Growing):
     """A piece of the reasoning."""
 
     type = "thinking"
-    _piece = "thinking"
+    _sdk_type = _SDK_EVENTS["thinking"]
 
     thinking: str
 
@@ -80,7 +74,7 @@ class InputJsonEvent(_Growing):
     """A piece of a tool's input."""
 
     type = "input_json"
-    _piece = "partial_json"
+    _sdk_type = _SDK_EVENTS["input_json"]
 
     partial_json: str
     empty_: Any
@@ -105,7 +99,7 @@ class MessageStream(HelperStream):
     """
 
     def __init__(self, raw: MessageEventStream, output_format: object) -> None:
-        self._folding = _Folding(raw.response, output_format)
+        self._folding = _Folding(raw, output_format)
         super().__init__(raw, self._folding.fold)
         self.text_stream = TextStream(self)
 
@@ -179,8 +173,8 @@ class _Block:
 class _Folding:
     """Turns a lean stream's events into a helper's, and keeps the SDK's accumulator exact."""
 
-    def __init__(self, response: object, output_format: object) -> None:
-        self._sdk = _SDKStream(response, output_format)
+    def __init__(self, raw: MessageEventStream, output_format: object) -> None:
+        self._sdk = _SDKStream(raw, output_format)
         self._blocks: dict[int, _Block] = {}
         self._run: tuple[int, type] | None = None
         self._pieces: list[str] = []
@@ -225,8 +219,8 @@ class _Folding:
 class _SDKStream:
     """The SDK's own helper stream, given one event at a time: what it would read is there, so it never waits."""
 
-    def __init__(self, response: object, output_format: object) -> None:
-        self._feed = _Feed(response)
+    def __init__(self, raw: MessageEventStream, output_format: object) -> None:
+        self._feed = _Feed(raw)
         self._stream: Any = streaming.AsyncMessageStream(cast("Any", self._feed), cast("Any", output_format))
 
     def take(self, event: object) -> list[Any]:
@@ -251,8 +245,9 @@ class _SDKStream:
 class _Feed:
     """Stands for a raw stream in the SDK's helper."""
 
-    def __init__(self, response: object) -> None:
-        self.response = response
+    def __init__(self, raw: MessageEventStream) -> None:
+        self.response = raw.response
+        self._observer = raw._observer  # the SDK's tracing takes the message from its helper
         self.events: deque[object] = deque()
 
     def __aiter__(self) -> _Feed:

@@ -8,6 +8,7 @@ object, counted. Where the SDK traces a call, its observer is told what it would
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -36,12 +37,14 @@ class MessageEventStream(AsyncStream[RawMessageStreamEvent]):
     Leaving it early, an error or a cancellation closes the connection; after its end it can be used again.
     """
 
-    _reader: EventReader[RawMessageStreamEvent]
+    @functools.cached_property
+    def _decoding(self) -> _Decoder:
+        return _Decoder(self._client, self.response)
 
-    def __init__(self, *, cast_to: type[Any], response: Any, client: AsyncAnthropic, options: Any = None) -> None:  # noqa: ANN401 - the SDK's
-        super().__init__(cast_to=cast_to, response=response, client=client, options=options)
-        self._decoding = _Decoder(self._client, response)
-        self._reader = EventReader(response, self._decoding)
+    @functools.cached_property
+    def _reader(self) -> EventReader[RawMessageStreamEvent]:
+        # Made when it is first used: the SDK begins to trace a call after it has made its stream.
+        return (EventReader if self._observer is None else _TracedReader)(self.response, self._decoding)
 
     def __aiter__(self) -> AsyncIterator[RawMessageStreamEvent]:
         return self._reader
@@ -61,6 +64,23 @@ class MessageEventStream(AsyncStream[RawMessageStreamEvent]):
         return self._decoding.mistyped
 
 
+class _TracedReader(EventReader[RawMessageStreamEvent]):
+    """Tells the observer of the SDK's tracing of each event that is taken."""
+
+    def __init__(self, response: Any, decoder: _Decoder) -> None:  # noqa: ANN401 - of either library
+        super().__init__(response, decoder)
+        self._observer = response.stream.stream_observer
+        self._begun = False
+
+    async def __anext__(self) -> RawMessageStreamEvent:
+        if not self._begun:
+            self._begun = True
+            self._observer.begin()
+        item = await super().__anext__()
+        self._observer.item(item.to_sdk())
+        return item
+
+
 class _Decoder:
     """Events to light objects.
 
@@ -74,7 +94,6 @@ class _Decoder:
         self._client = client
         self._response = response
         self._observer = getattr(response.stream, "stream_observer", None)
-        self._begun = False
         self.mistyped = 0
 
     def decode(self, events: list[ServerSentEvent], emit: Callable[[Any], None]) -> bool:
@@ -84,10 +103,6 @@ class _Decoder:
             anthropic.APIStatusError: an event is an error. json.JSONDecodeError: one is not JSON.
         """
         decode = _light.decode
-        observer = self._observer
-        if observer is not None and not self._begun:
-            self._begun = True
-            observer.begin()
         for event in events:
             kind = event.event
             if kind in _SKIPPED:
@@ -103,8 +118,6 @@ class _Decoder:
                 item = self._decode_other(data)
             else:
                 item.bind(data)
-            if observer is not None:
-                observer.item(item.to_sdk())
             emit(item)
         return False
 

@@ -30,6 +30,7 @@ class ChunkEvent(HelperEvent):
     """A chunk, as the lean stream has it."""
 
     type: ClassVar[str] = "chunk"
+    _sdk_type = sdk.ChunkEvent
 
     chunk: ChatCompletionChunk
     state_: Any
@@ -39,15 +40,12 @@ class ChunkEvent(HelperEvent):
         """The completion so far."""
         return self.state_.snapshot()
 
-    def to_sdk(self) -> sdk.ChunkEvent:
-        """Return the SDK's own object; a new one at each call."""
-        return sdk.ChunkEvent.model_construct(type="chunk", chunk=self.chunk.to_sdk(), snapshot=self.snapshot)
-
 
 class ContentDeltaEvent(HelperEvent):
     """A piece of the answer."""
 
     type: ClassVar[str] = "content.delta"
+    _sdk_type = sdk.ContentDeltaEvent
 
     delta: str
     text_: Fragments
@@ -65,17 +63,12 @@ class ContentDeltaEvent(HelperEvent):
         text = self.snapshot
         return jiter.from_json(text.encode(), partial_mode=True) if self.is_parsed_ and text.lstrip() else None
 
-    def to_sdk(self) -> sdk.ContentDeltaEvent:
-        """Return the SDK's own object; a new one at each call."""
-        return sdk.ContentDeltaEvent.model_construct(
-            type="content.delta", delta=self.delta, snapshot=self.snapshot, parsed=self.parsed
-        )
-
 
 class ArgumentsDeltaEvent(HelperEvent):
     """A piece of a function's arguments."""
 
     type: ClassVar[str] = "tool_calls.function.arguments.delta"
+    _sdk_type = sdk.FunctionToolCallArgumentsDeltaEvent
 
     name: str
     index: int
@@ -94,17 +87,6 @@ class ArgumentsDeltaEvent(HelperEvent):
         """The arguments so far as far as they can be read, where the tool is strict; else None."""
         text = self.arguments
         return jiter.from_json(text.encode(), partial_mode=True) if self.is_strict_ and text else None
-
-    def to_sdk(self) -> sdk.FunctionToolCallArgumentsDeltaEvent:
-        """Return the SDK's own object; a new one at each call."""
-        return sdk.FunctionToolCallArgumentsDeltaEvent.model_construct(
-            type="tool_calls.function.arguments.delta",
-            name=self.name,
-            index=self.index,
-            arguments=self.arguments,
-            parsed_arguments=self.parsed_arguments,
-            arguments_delta=self.arguments_delta,
-        )
 
 
 class ChatHelperStream(HelperStream):

@@ -14,7 +14,7 @@ from openai.types import completion_usage
 from openai.types.chat import ChatCompletionChunk as SDKChunk
 from openai.types.chat import chat_completion_chunk, chat_completion_token_logprob
 
-from streamarena_adapters._light import Light, LightEvent, Path, load_json
+from streamarena_adapters._light import Light, LightEvent, ModelBuilder, Path
 
 __all__ = [
     "ChatCompletionChunk",
@@ -33,10 +33,7 @@ __all__ = [
 
 
 class _Part(Light):
-    @staticmethod
-    def _build(_data: bytes) -> Any:  # noqa: ANN401 - the SDK's chunk, or what is no chunk at all
-        value = load_json(_data)
-        return SDKChunk.model_construct(**cast("dict[str, Any]", value)) if isinstance(value, dict) else value
+    _builder = ModelBuilder(SDKChunk)
 
 
 class ChoiceDeltaToolCallFunction(_Part):

@@ -32,13 +32,9 @@ __all__ = [
     "ResponseTextDeltaEvent",
 ]
 
-_build_event: Final = UnionBuilder(sdk.ResponseStreamEvent)
-
 
 class _Part(Light):
-    @staticmethod
-    def _build(_data: bytes) -> Any:  # noqa: ANN401 - a member of the SDK's union
-        return _build_event(_data)
+    _builder = UnionBuilder(sdk.ResponseStreamEvent)
 
 
 class OtherEvent(_Part, LightEvent):

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from streamarena_adapters.openai.streams import ResponseEventStream
 
-__all__ = ["ResponseHelperStream", "ResponsePieceEvent"]
+__all__ = ["ArgumentsPieceEvent", "ResponseHelperStream", "TextPieceEvent"]
 
 _Piece: TypeAlias = ResponseTextDeltaEvent | ResponseFunctionCallArgumentsDeltaEvent
 
 
-class ResponsePieceEvent(HelperEvent):
-    """A piece of the answer or of a function's arguments: the lean stream's event, and what there is after it."""
+class _PieceEvent(HelperEvent):
+    """A piece of a text: the lean stream's event, and what there is after it."""
 
     event_: _Piece
     text_: Fragments
@@ -54,26 +54,29 @@ class ResponsePieceEvent(HelperEvent):
         """The text after this piece; joined when it is looked at."""
         return self.text_.at(self.moment_)
 
-    def to_sdk(self) -> Any:  # noqa: ANN401 - one of two of the SDK's
-        """Return the SDK's own object; a new one at each call."""
-        built = self.event_.to_sdk()
-        kind: Any = _SDK_PIECES[type(self.event_)][0]
-        fields = {name: getattr(built, name) for name in kind.model_fields if name != "snapshot"}
-        return kind.model_construct(**fields, snapshot=self.snapshot)
-
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the event has
-        if name.startswith("__"):
-            raise AttributeError(name)
         if name in self.event_.__struct_fields__:
             return getattr(self.event_, name)
         return super().__getattr__(name)
 
 
-_SDK_PIECES: Final[dict[type, tuple[Any, Any]]] = {
-    ResponseTextDeltaEvent: (sdk.ResponseTextDeltaEvent, SDKTextDelta),
-    ResponseFunctionCallArgumentsDeltaEvent: (sdk.ResponseFunctionCallArgumentsDeltaEvent, SDKArgumentsDelta),
+class TextPieceEvent(_PieceEvent):
+    """A piece of the answer."""
+
+    _sdk_type = sdk.ResponseTextDeltaEvent
+
+
+class ArgumentsPieceEvent(_PieceEvent):
+    """A piece of a function's arguments."""
+
+    _sdk_type = sdk.ResponseFunctionCallArgumentsDeltaEvent
+
+
+_PIECES: Final[dict[type, tuple[type[_PieceEvent], Any]]] = {
+    ResponseTextDeltaEvent: (TextPieceEvent, SDKTextDelta),
+    ResponseFunctionCallArgumentsDeltaEvent: (ArgumentsPieceEvent, SDKArgumentsDelta),
 }
-"""For each plain event: what the SDK's helper yields for it, and what its state takes."""
+"""For each plain event: what the helper yields for it, and what the SDK's state takes."""
 
 
 class ResponseHelperStream(HelperStream):
@@ -133,21 +136,21 @@ class _ResponseFolding:
         self._note(sdk_event, made)
         return made
 
-    def _extend(self, key: tuple[object, ...], event: _Piece) -> ResponsePieceEvent:
+    def _extend(self, key: tuple[object, ...], event: _Piece) -> _PieceEvent:
         if key != self._run:
             self._settle()
             self._run = key
         self._pieces.append(event.delta)
         self._last = event
         text = self._texts[key]
-        return ResponsePieceEvent(event_=event, text_=text, moment_=text.add(event.delta))
+        return _PIECES[type(event)][0](event_=event, text_=text, moment_=text.add(event.delta))
 
     def _settle(self) -> None:
         """Hand the run to the SDK's state as one event; what it would tell of it was told piece by piece."""
         if self._run is None or self._last is None:
             return
         self._run = None
-        kind = _SDK_PIECES[type(self._last)][1]
+        kind = _PIECES[type(self._last)][1]
         self._state.handle_event(kind.model_construct(**{**self._last._wire(), "delta": "".join(self._pieces)}))
         self._pieces = []
 
