@@ -65,7 +65,7 @@ def read_input(file: IO[bytes]) -> dict[str, Any]:
         raise ConfigurationError("the input holds no list of messages, neither itself nor under messages or input")
     if not messages:
         raise ConfigurationError("the input holds no messages")
-    check_messages(messages)
+    check_messages(_messages(body))
     return body
 
 
