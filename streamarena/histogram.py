@@ -65,6 +65,10 @@ class Histogram:
         for value in values:
             self.add(value)
 
+    def __repr__(self) -> str:
+        middle, high = self.percentiles((50, 99))
+        return f"Histogram(count={self.count}, p50={middle}, p99={high}, maximum={self.maximum})"
+
     def add(self, value: int, times: int = 1) -> None:
         """Count a value, `times` times; negative values are counted as 0."""
         value = max(value, 0)

@@ -7,6 +7,7 @@ import signal
 
 import click
 
+from streamarena.cli._listening import cannot_listen
 from streamarena.testing.chaos import ChaosProxy
 from streamarena.testing.chaos_rules import KINDS
 
@@ -42,8 +43,7 @@ def command(target: str, rules: tuple[str, ...], host: str, port: int, seed: int
     try:
         asyncio.run(_serve(proxy))
     except OSError as error:
-        click.echo(f"cannot listen on {host}:{port}: {error.strerror or error}", err=True)
-        raise SystemExit(1) from error
+        cannot_listen(host, port, error)
     counts = ", ".join(f"{kind} {count}" for kind, count in sorted(proxy.context.applied.items()) if count) or "none"
     up, down = proxy.context.bytes["up"], proxy.context.bytes["down"]
     click.echo(f"{proxy.connections} connections, {up} bytes up, {down} bytes down; applied: {counts}")

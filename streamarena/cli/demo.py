@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from rich.console import Console
@@ -95,6 +95,7 @@ async def _watch_plainly(job: Callable[[OnText], Demo], console: Console) -> Tal
 
     def report() -> None:
         tally = demo.tally
+        print(file=console.file, flush=True)  # the text goes on in a line of its own
         status.print(f"[{tally.done}/{demo.plan.streams} streams done, {tally.open} open, {tally.chunks} chunks]")
 
     with _every(1.0, report):
@@ -118,6 +119,9 @@ def _every(seconds: float, action: Callable[[], None]) -> Generator[None]:
         yield
     finally:
         timers[0].cancel()
+
+
+_POOLED: Final = {"request": "parsers and decoders", "response": "accumulators", "token": "chunk lists"}
 
 
 def _table(tally: Tally, plan: DemoPlan) -> Table:
@@ -152,7 +156,9 @@ def _figures(tally: Tally) -> Iterator[tuple[str, str]]:
         name = f"buffers of {tier.size // 1024} KiB" if tier.size else "larger buffers"
         yield f"{name} reused", _reuse(tier.hits, tier.misses)
     for pool in stats.pools:
-        yield f"{pool.name} objects reused", _reuse(pool.hits, pool.misses)
+        purpose, _, key = pool.name.partition("/")
+        api = key.partition(",")[0]
+        yield f"{_POOLED[purpose]}{api and ', '}{api} reused", _reuse(pool.hits, pool.misses)
     yield "leases still out", str(stats.outstanding)
     yield (
         "tasks / connections / sockets left",

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from streamarena.cli._listening import cannot_listen
 from streamarena.testing import FAULTS, FakeLLM
 from streamarena.testing.serving import serve
 
@@ -89,5 +90,4 @@ def command(certificate: Path | None, faults: dict[str, float], **options: Any) 
     try:
         serve(FakeLLM(ssl_context=context, faults=faults, **given), done.wait, lambda server: click.echo(server.url))
     except OSError as error:
-        click.echo(f"cannot listen on {options['host']}:{options['port']}: {error.strerror or error}", err=True)
-        raise SystemExit(1) from error
+        cannot_listen(options["host"], options["port"], error)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from streamarena.cli._listening import cannot_listen
 from streamarena.errors import ConfigurationError, MissingExtraError
 from streamarena.providers import APIS, wire_of
 from streamarena.relay.config_file import read_config
@@ -86,8 +87,7 @@ def command(  # noqa: PLR0917 - click calls it by keyword
             announce=announce,
         )
     except OSError as error:
-        click.echo(f"cannot listen on {host}:{port}: {error.strerror or error}", err=True)
-        raise SystemExit(1) from error
+        cannot_listen(host, port, error)
 
 
 def _settings(

@@ -37,14 +37,16 @@ def test_examples_of_a_help_stand_on_lines_of_their_own(name, examples):
     assert all(re.match(r"  (curl|streamarena) ", line) for line in lines if "streamarena " in line)
 
 
-@pytest.mark.parametrize("words", [("fake-llm",), ("chaos", "127.0.0.1:9")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("fake-llm",), ("chaos", "127.0.0.1:9"), ("serve", "--upstream", "http://127.0.0.1:9/v1")], ids=" ".join
+)
 def test_a_port_in_use_is_one_line_and_exit_code_1(words):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         command = [sys.executable, "-m", "streamarena", *words, "--port", str(port)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"cannot listen on 127.0.0.1:{port}: ")
+    assert done.stderr.startswith(f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another")
     assert done.stderr.count("\n") == 1
 
 
