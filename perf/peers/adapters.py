@@ -3,8 +3,8 @@
 python -m perf adapters [--rounds 5] [--save-baseline]
 
 All contenders take turns in this process, on uvloop, and open their connections anew in each turn; the server runs in
-another process. What each does with a chunk is the same: load its JSON and look at the text. The SDKs take about a
-millisecond for a request, which is in the figures: streams are as long as usual answers.
+another process. What each does with a chunk is the same: load its JSON and look at the text. Opening each
+stream is in the figures: with an SDK some 1.5 ms, half of what a paced lean stream of 100 chunks takes.
 """
 
 from __future__ import annotations
